@@ -1,0 +1,29 @@
+//go:build !race
+
+package mcp_test
+
+import (
+	"testing"
+
+	"sark/internal/mcp"
+)
+
+// A call of usual size must cost no allocation: this is on the way of every request. The race
+// detector makes pools forget at random, so it is left out there.
+func TestParseDoesNotAllocate(t *testing.T) {
+	bodies := map[string][]byte{
+		"small": callOf(200), "4KB": callOf(4 << 10),
+		"response": []byte(`{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}`),
+	}
+	for name, body := range bodies {
+		var c mcp.Call
+		allocs := testing.AllocsPerRun(100, func() {
+			if err := mcp.Parse(&c, body, mcp.Header{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs >= 1 { // the pool may be emptied once in a while
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+}

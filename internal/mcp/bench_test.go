@@ -1,0 +1,115 @@
+package mcp_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"sark/internal/mcp"
+)
+
+// callOf returns a tools/call of about size bytes, with a mix of keys, text, escapes and numbers in its arguments.
+func callOf(size int) []byte {
+	const head = `{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"refund","arguments":{"order":"A-1009","amount":12.5`
+	const row = `{"sku":"MX-4711","count":2,"price":19.99,"note":"two \"blue\" ones, gift wrapped","tags":["new","sale"]}`
+	var b strings.Builder
+	b.WriteString(head)
+	b.WriteString(`,"rows":[`)
+	for b.Len()+len(row) < size-60 {
+		b.WriteString(row)
+		b.WriteByte(',')
+	}
+	b.WriteString(`null],"reason":"damaged"},"_meta":{"progressToken":"abc"}}}`)
+	return []byte(b.String())
+}
+
+func BenchmarkParse(b *testing.B) {
+	flat := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":` + manyKeys(10_000) + `}}}`
+	for _, bm := range []struct {
+		name string
+		body []byte
+	}{
+		{"small", callOf(200)},
+		{"4KB", callOf(4 << 10)},
+		{"256KB", callOf(256 << 10)},
+		{"text256KB", inArguments(`"` + strings.Repeat(`lorem ipsum dolor sit amet, consetetur\n`, 256<<10/40) + `"`)},
+		{"keys10000", []byte(flat)},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(bm.body)))
+			var c mcp.Call
+			for b.Loop() {
+				if err := mcp.Parse(&c, bm.body, mcp.Header{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParseModern is a modern call with all its headers.
+func BenchmarkParseModern(b *testing.B) {
+	body := []byte(`{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"refund","arguments":{"order":"A-1009"},` + modernMeta + `}}`)
+	h := modern("tools/call", "refund")
+	b.ReportAllocs()
+	var c mcp.Call
+	for b.Loop() {
+		if err := mcp.Parse(&c, body, h); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkValid is the yardstick: encoding/json looks at the grammar only.
+func BenchmarkValid(b *testing.B) {
+	body := callOf(200)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !json.Valid(body) {
+			b.Fatal("invalid")
+		}
+	}
+}
+
+func BenchmarkParseReply(b *testing.B) {
+	reply := []byte(`{"jsonrpc":"2.0","id":17,"result":{"content":[{"type":"text","text":"` + strings.Repeat("lorem ipsum ", 80) + `"}],"isError":false}}`)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(reply)))
+	for b.Loop() {
+		if _, err := mcp.ParseReply(reply); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkFilterList(b *testing.B) {
+	var list strings.Builder
+	list.WriteString(`{"jsonrpc":"2.0","id":17,"result":{"tools":[`)
+	for i := range 50 {
+		list.WriteString(`{"name":"` + keyNumber(i) + `","description":"does this and that","inputSchema":{"type":"object","properties":{"a":{"type":"string"}}}},`)
+	}
+	list.WriteString(`{"name":"last"}]}}`)
+	message, dst := []byte(list.String()), make([]byte, 0, 16<<10)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(message)))
+	for b.Loop() {
+		if _, _, err := mcp.FilterList(dst, message, func(_, id string) bool { return id != "last" }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkFrameReader(b *testing.B) {
+	stream := strings.Repeat("event: message\nid: 1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n", 1000)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(stream)))
+	for b.Loop() {
+		f := mcp.NewFrameReader(strings.NewReader(stream), frameLimit)
+		for {
+			if _, err := f.Next(); err != nil {
+				break
+			}
+		}
+	}
+}

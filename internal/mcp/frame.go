@@ -1,0 +1,115 @@
+package mcp
+
+import "bytes"
+
+// Frame is one server-sent event as it stood on the wire (WHATWG HTML, "Server-sent events"). Its slices are valid until
+// the next call of Next.
+type Frame struct {
+	// Raw holds all bytes of the event with the blank line that ends it.
+	Raw []byte
+	// Data is the text of the data lines, joined by newlines; nil when there is no data line.
+	Data []byte
+	// ID is the text of the last id line; nil when there is none.
+	ID []byte
+	// Complete is false for what stood after the last blank line when the stream ended.
+	Complete bool
+
+	mark int // length of the byte order mark that Raw begins with
+}
+
+// byteOrderMark may stand at the beginning of a stream and counts nowhere else.
+const byteOrderMark = "\ufeff"
+
+// parse reads the fields of the frame. The data is appended to buf, which is returned.
+func (fr *Frame) parse(buf []byte) []byte {
+	eachLine(fr.Raw[fr.mark:], func(line, _ []byte) {
+		switch name, value := field(line); string(name) {
+		case "data":
+			if fr.Data != nil {
+				buf = append(buf, '\n')
+			}
+			buf = append(buf, value...)
+			if fr.Data = buf; buf == nil {
+				fr.Data = []byte{}
+			}
+		case "id":
+			fr.ID = value
+		}
+	})
+	return buf
+}
+
+// AppendWithData appends the frame with its data replaced: every other line stays as it was and where it was. A frame
+// without a data line is appended as it is.
+func (fr *Frame) AppendWithData(dst, data []byte) []byte {
+	from := len(dst)
+	dst = append(dst, fr.Raw[:fr.mark]...)
+	done := false
+	eachLine(fr.Raw[fr.mark:], func(line, ending []byte) {
+		name, _ := field(line)
+		switch {
+		case string(name) != "data":
+			if len(line) == 0 && string(ending) == "\n" && bytes.HasSuffix(dst[from:], []byte{'\r'}) {
+				dst = append(dst, '\n') // a line between the two is gone: they must not become one CRLF
+			}
+			dst = append(append(dst, line...), ending...)
+		case !done:
+			dst = appendData(dst, data, ending)
+			done = true
+		}
+	})
+	return dst
+}
+
+// AppendFrame appends a message event that carries data.
+func AppendFrame(dst, data []byte) []byte {
+	dst = append(dst, "event: message\n"...)
+	return append(appendData(dst, data, nil), '\n')
+}
+
+// appendData appends data lines. Whatever ends a line in data ends one here, since a carriage return that was passed on
+// would cut the data short. No ending counts as a line feed.
+func appendData(dst, data, ending []byte) []byte {
+	if len(ending) == 0 {
+		ending = []byte{'\n'}
+	}
+	open := true // a line is due: the first one, or the one after a line end
+	eachLine(data, func(line, end []byte) {
+		dst = append(append(append(dst, "data: "...), line...), ending...)
+		open = end != nil
+	})
+	if open {
+		dst = append(append(dst, "data: "...), ending...)
+	}
+	return dst
+}
+
+// eachLine calls visit with each line and the bytes that end it, nil for a last line without an end.
+func eachLine(b []byte, visit func(line, ending []byte)) {
+	for len(b) > 0 {
+		i := lineEnd(b)
+		if i < 0 {
+			visit(b, nil)
+			return
+		}
+		n := 1
+		if b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n' {
+			n = 2
+		}
+		visit(b[:i], b[i:i+n])
+		b = b[i+n:]
+	}
+}
+
+// field splits a line into name and value; one space after the colon does not count. A comment has no name.
+func field(line []byte) (name, value []byte) {
+	i := bytes.IndexByte(line, ':')
+	if i < 0 {
+		return line, line[len(line):]
+	}
+	value = line[i+1:]
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	return line[:i], value
+}
