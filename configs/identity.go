@@ -1,0 +1,104 @@
+package configs
+
+import "time"
+
+// Authn configures whose credentials are accepted. With nothing set, every
+// caller is refused.
+type Authn struct {
+	// JWT accepts bearer tokens of one issuer.
+	JWT JWT `key:"jwt"`
+	// APIKeys lists API keys beside those that sark apikey keeps in the store.
+	APIKeys []APIKey `key:"api_keys" reload:"live"`
+	// MTLS turns verified client certificates into principals.
+	MTLS MTLS `key:"mtls"`
+	// Anonymous is the principal of callers without any credential.
+	Anonymous Anonymous `key:"anonymous"`
+}
+
+// JWT configures bearer tokens. It is off while all of its keys are empty.
+type JWT struct {
+	// Issuer is the exact iss claim of the tokens.
+	Issuer string `key:"issuer" reload:"live"`
+	// Audience lists the aud claims that are accepted, normally the addresses
+	// of the MCP servers as clients see them (RFC 8707).
+	Audience []string `key:"audience" reload:"live" single:"true"`
+	// JWKSURL is where the issuer publishes its keys (RFC 7517): https, or http
+	// on loopback.
+	JWKSURL string `key:"jwks_url" reload:"live"`
+	// Key holds fixed public keys instead of jwks_url: PEM blocks, or a JWKS
+	// document. Shared and private keys are refused.
+	Key string `key:"key" reload:"live" secret:"true"`
+	// Algorithms lists the accepted alg headers (RFC 7518); empty accepts all
+	// that use public keys. None and HMAC are never accepted.
+	Algorithms []string `key:"algorithms" reload:"live"`
+	// Leeway is the clock skew that is forgiven in exp, nbf and iat.
+	Leeway time.Duration `key:"leeway" default:"30s" reload:"live" min:"0s" max:"5m"`
+	// Claims names the claims that make the principal.
+	Claims Claims `key:"claims"`
+}
+
+// Claims names the claims that make a principal. A dotted name reaches into
+// nested objects.
+type Claims struct {
+	// Roles is the claim that holds the principal's roles.
+	Roles string `key:"roles" default:"roles" reload:"live"`
+	// Teams is the claim that holds the principal's teams.
+	Teams string `key:"teams" default:"groups" reload:"live"`
+	// Scopes is the claim that holds the token's scopes. Empty takes scope, and
+	// scp where a token has no scope.
+	Scopes string `key:"scopes" reload:"live"`
+}
+
+// APIKey is one API key. Its plain form sark_ID_SECRET is never stored.
+type APIKey struct {
+	// ID is the public part of the key, up to 32 of a-z, 0-9 and "-".
+	ID string `key:"id" required:"true"`
+	// Hash is "sha256:" and the 64 hex digits of the SHA-256 of the key's SECRET
+	// part; sark apikey create prints it.
+	Hash string `key:"hash" required:"true"`
+	// Subject is the id of the principal that the key stands for.
+	Subject string `key:"subject" required:"true"`
+	// Roles lists the principal's roles.
+	Roles []string `key:"roles"`
+	// Teams lists the principal's teams.
+	Teams []string `key:"teams"`
+	// Scopes lists the key's scopes.
+	Scopes []string `key:"scopes"`
+}
+
+// MTLS configures client certificates. It needs proxy.tls.client_ca_file.
+type MTLS struct {
+	// TrustDomains lists the SPIFFE trust domains whose workloads are accepted.
+	// Empty accepts none.
+	TrustDomains []string `key:"trust_domains" reload:"live"`
+	// Roles lists the roles of every principal that a certificate names.
+	Roles []string `key:"roles" reload:"live"`
+}
+
+// Anonymous is the principal of callers without any credential.
+type Anonymous struct {
+	// Allow admits callers without a credential as the principal "anonymous".
+	// A credential that is present and wrong is refused all the same.
+	Allow bool `key:"allow" default:"false" reload:"live"`
+	// Roles lists the roles of the anonymous principal.
+	Roles []string `key:"roles" reload:"live"`
+}
+
+// Authz configures the policy decision point.
+type Authz struct {
+	// Bundle is a directory or bundle file of Rego policies. Empty takes the
+	// default policies built into the binary, unless opa names bundles.
+	Bundle string `key:"bundle" reload:"restart"`
+	// Mode is enforce, or shadow: decisions are made and recorded, and traffic
+	// passes whatever they say.
+	Mode string `key:"mode" default:"enforce" reload:"restart" enum:"enforce|shadow"`
+	// Timeout bounds one decision; a slower one is a deny.
+	Timeout time.Duration `key:"timeout" default:"1s" reload:"live" min:"1ms" max:"30s"`
+	// Timezone is the IANA name of the zone of input.time.
+	Timezone string `key:"timezone" default:"UTC" reload:"live"`
+	// PolicyConfig is handed to policies as input.policy_config.
+	PolicyConfig Object `key:"policy_config" reload:"live"`
+	// OPA is an OPA configuration (services, bundles, keys, decision_logs, ...)
+	// for bundles that are downloaded or signed. It excludes bundle.
+	OPA Object `key:"opa" reload:"restart"`
+}

@@ -1,0 +1,153 @@
+package configs_test
+
+import (
+	"strings"
+	"testing"
+
+	"sark/configs"
+)
+
+func TestEveryMistakeAtOnce(t *testing.T) {
+	o := yamlOptions(`
+data_dir: ""
+prxy: {}
+proxy:
+  listn: :80
+  max_concurrent: many
+  deny_response: maybe
+  servers:
+    - {name: a b, url: 'ftp://h'}
+    - {url: http://h/mcp, sensitivity_level: secret, token: abc, tool: []}
+    - nonsense
+authn:
+  jwt: {jwks_url: https://idp.example/jwks, key_file: /secret}
+authz: {timezone: Mars/Olympus, bundle: b, opa: {bundles: {}}}
+audit: {hash_key_file: /missing}
+cache: {ttl: -5}
+`, "SARK_REDIS_POOL_SIZ=3", "VALKEY_POOL_SIZE=0", "SARK_PROXY_ALLOWED_HOSTS=a,b", "SARK_STORE_URL=mysql://h", "SARK_STORE_URL_FILE=/secret")
+	o.Flags = map[string]any{"log.level": "loud", "log.colour": true}
+	o.Preset = "turbo"
+
+	equal(t, []string{
+		`preset: there is no preset "turbo"; the presets are development, high-traffic, low-latency`,
+		`audit.hash_key: cannot read what hash_key_file names: open /missing: file does not exist (from file sark.yaml)`,
+		`proxy.listn: unknown key; did you mean listen? (from file sark.yaml)`,
+		`proxy.max_concurrent: "many" is not right: it must be a whole number (from file sark.yaml)`,
+		`proxy.servers[1].tool: unknown key; did you mean tools? (from file sark.yaml)`,
+		`proxy.servers[2]: must be a mapping of settings (from file sark.yaml)`,
+		`prxy: unknown key; did you mean proxy? (from file sark.yaml)`,
+		`proxy.allowed_hosts: it must be a list of strings written as JSON: invalid character 'a' looking for beginning of value (from environment SARK_PROXY_ALLOWED_HOSTS)`,
+		`store.url: set either SARK_STORE_URL or SARK_STORE_URL_FILE, not both (from environment SARK_STORE_URL_FILE)`,
+		`SARK_REDIS_POOL_SIZ: unknown variable; did you mean SARK_REDIS_POOL_SIZE?`,
+		`log.colour: unknown key`,
+		`proxy.deny_response: "maybe" is not one of http, tool_error (from file sark.yaml)`,
+		`proxy.servers[1].name: is required (from file sark.yaml)`,
+		`proxy.servers[1].sensitivity_level: "secret" is not one of low, medium, high, critical (from file sark.yaml)`,
+		`redis.pool_size: 0 is out of range: write 1 to 100000 (from environment VALKEY_POOL_SIZE)`,
+		`cache.ttl: -5s is out of range: write 0s to 24h (from file sark.yaml)`,
+		`log.level: "loud" is not one of debug, info, warn, error (from flag log.level)`,
+		`data_dir: is required: name a directory that only SARK may read (from file sark.yaml)`,
+		`proxy.servers[0].name: "a b" is no path name: write up to 64 letters, digits, "_" and "-" (from file sark.yaml)`,
+		`proxy.servers[0].url: "ftp://h" is not right: write it like http://host/path (from file sark.yaml)`,
+		`proxy.servers[1].token: is used by authorization: static only; leave it out (from file sark.yaml)`,
+		`authn.jwt.issuer: is required: without it any issuer's token with a known key would do`,
+		`authn.jwt.audience: is required: without it a token that was made for another service would do`,
+		`authn.jwt: set either jwks_url or key, not both`,
+		`authz.timezone: "Mars/Olympus" is no time zone: write an IANA name such as UTC or Europe/Berlin (from file sark.yaml)`,
+		`authz.bundle: set either bundle or opa, not both (from file sark.yaml)`,
+	}, issueLines(t, o))
+}
+
+func TestSingleMistakes(t *testing.T) {
+	const server = "proxy: {servers: [{name: a, url: http://h/mcp, %s}]}"
+	tests := map[string]struct{ yaml, want string }{
+		"no mapping":         {"- a", "sark.yaml: must hold a mapping of settings"},
+		"no YAML":            {"a: [", "sark.yaml: not a YAML document"},
+		"two documents":      {"{}\n---\n{}", "sark.yaml: must hold one YAML document"},
+		"duplicate key":      {"log: {level: info}\nlog: {}", `mapping key "log" already defined`},
+		"other case":         {"Log: {level: info}", "Log: unknown key; did you mean log?"},
+		"section as scalar":  {"log: info", "log: must be a mapping of settings"},
+		"list as scalar":     {"proxy: {servers: a}", "proxy.servers: must be a list of mappings"},
+		"fraction":           {"redis: {pool_size: 2.5}", "redis.pool_size: 2.5 is not right: it must be a whole number"},
+		"number for text":    {"log: {level: 3}", "log.level: 3 is not right: it must be a string"},
+		"text for boolean":   {"cache: {enabled: maybe}", `cache.enabled: "maybe" is not right: it must be a boolean`},
+		"endless duration":   {"cache: {ttl: .inf}", "cache.ttl: +Inf is not right: it must be a duration"},
+		"size":               {"cache: {max_bytes: 5 elephants}", "cache.max_bytes: \"5 elephants\" is not right: it must be a size"},
+		"size overflow":      {"cache: {max_bytes: 99999999999TiB}", "cache.max_bytes:"},
+		"both secrets":       {"audit: {hash_key: a, hash_key_file: /secret}", "audit.hash_key: set either hash_key or hash_key_file, not both"},
+		"short hash key":     {"audit: {hash_key: abc}", "audit.hash_key: must have at least 32 bytes"},
+		"file of no secret":  {"log: {level_file: /secret}", "log.level_file: unknown key"},
+		"address":            {"proxy: {listen: '8080'}", "proxy.listen: \"8080\" is no address"},
+		"port":               {"proxy: {listen: ':99999'}", "has no port from 0 to 65535"},
+		"relative socket":    {"admin: {listen: 'unix:sock'}", "admin.listen: \"unix:sock\" names no absolute path"},
+		"address twice":      {"api: {listen: ':8080'}", "api.listen: :8080 is already taken by proxy.listen"},
+		"no proxy listener":  {"proxy: {listen: ''}", "proxy.listen: is required"},
+		"open debug":         {"debug: {listen: ':6060'}", "debug.listen: \":6060\" is open to others"},
+		"api socket":         {"api: {socket: a.sock}", "api.socket: \"a.sock\" is no absolute path"},
+		"public url":         {"proxy: {public_url: mcp.example}", "proxy.public_url:"},
+		"any origin":         {"proxy: {allowed_origins: ['*']}", "proxy.allowed_origins[0]: \"*\" is no origin"},
+		"origin with path":   {"proxy: {allowed_origins: ['https://a/']}", "proxy.allowed_origins[0]"},
+		"host with scheme":   {"proxy: {allowed_hosts: ['http://a']}", "proxy.allowed_hosts[0]"},
+		"trusted proxy":      {"proxy: {trusted_proxies: [10.0.0.1]}", "proxy.trusted_proxies[0]: \"10.0.0.1\" is no network"},
+		"half a certificate": {"proxy: {tls: {cert_file: a}}", "proxy.tls.key_file: is required with cert_file"},
+		"clients without":    {"proxy: {tls: {client_ca_file: a}}", "proxy.tls.cert_file: is required with client_ca_file"},
+		"name twice":         {"proxy: {servers: [{name: a, url: http://h}, {name: a, url: http://h}]}", `proxy.servers[1].name: "a" is already the name of proxy.servers[0]`},
+		"user in url":        {"proxy: {servers: [{name: a, url: 'http://u:hush@h'}]}", "proxy.servers[0].url: holds a user or password"},
+		"url without host":   {"proxy: {servers: [{name: a, url: 'http:///mcp'}]}", "proxy.servers[0].url"},
+		"static without":     {strings.ReplaceAll(server, "%s", "authorization: static"), "proxy.servers[0].token: is required"},
+		"exchange without":   {strings.ReplaceAll(server, "%s", "authorization: exchange"), "proxy.servers[0].exchange.client_id: is required"},
+		"exchange unused":    {strings.ReplaceAll(server, "%s", "exchange: {client_id: a}"), "proxy.servers[0].exchange: is used by authorization: exchange only"},
+		"forward":            {strings.ReplaceAll(server, "%s", "authorization: forward, resource: https://r"), "proxy.servers[0].resource: must be one of authn.jwt.audience"},
+		"passthrough":        {strings.ReplaceAll(server, "%s", "passthrough: [/a/../b]"), "proxy.servers[0].passthrough[0]"},
+		"tool twice":         {strings.ReplaceAll(server, "%s", "tools: [{name: t}, {name: t}]"), `proxy.servers[0].tools[1].name: "t" is listed twice`},
+		"nameless tool":      {strings.ReplaceAll(server, "%s", "tools: [{read_only: true}]"), "proxy.servers[0].tools[0].name: is required"},
+		"scope":              {strings.ReplaceAll(server, "%s", "cache_scope: shared"), `"shared" is not one of private, public`},
+		"server timeout":     {strings.ReplaceAll(server, "%s", "timeouts: {connect: 1h}"), "proxy.servers[0].timeouts.connect: 1h is out of range"},
+		"key hash":           {"authn: {api_keys: [{id: a, subject: b, hash: 'sha256:abc'}]}", "authn.api_keys[0].hash: must be"},
+		"key id":             {"authn: {api_keys: [{id: a_b, subject: b, hash: 'sha256:abc'}]}", "authn.api_keys[0].id"},
+		"jwt without key":    {"authn: {jwt: {issuer: a, audience: b}}", "authn.jwt: needs one of jwks_url, key and key_file"},
+		"shared key":         {"authn: {jwt: {issuer: a, audience: b, key: hush-hush}}", "authn.jwt.key: must be a public key"},
+		"private key":        {"authn: {jwt: {issuer: a, audience: b, key: \"-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\"}}", "authn.jwt.key: must be a public key"},
+		"plain jwks":         {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'http://idp/jwks'}}", "authn.jwt.jwks_url: keys that come over plain HTTP"},
+		"confused algorithm": {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'https://j', algorithms: [HS256]}}", "authn.jwt.algorithms[0]: \"HS256\" is not accepted"},
+		"algorithm none":     {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'https://j', algorithms: [none]}}", "authn.jwt.algorithms[0]: \"none\" is not accepted"},
+		"spiffe":             {"authn: {mtls: {trust_domains: ['spiffe://a']}}", "authn.mtls.trust_domains[0]"},
+		"partition":          {"cache: {partition: tenant}", `cache.partition: "tenant" is not one of credential, principal`},
+		"redis":              {"redis: {url: 'http://h'}", "redis.url: is no Redis address"},
+		"slow decisions":     {"authz: {timeout: 10m}", "authz.timeout: 10m is out of range: write 1ms to 30s"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Join(issueLines(t, yamlOptions(test.yaml)), "\n")
+
+			if !strings.Contains(text, test.want) {
+				t.Errorf("got:\n%s\nwant it to hold:\n%s", text, test.want)
+			}
+			if strings.Contains(text, "hush") {
+				t.Errorf("a secret is shown: %s", text)
+			}
+		})
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	equal(t, []string{"/nowhere.yaml: cannot read the configuration: open /nowhere.yaml: no such file or directory"},
+		issueLines(t, configs.Options{File: "/nowhere.yaml"}))
+}
+
+func TestWarnings(t *testing.T) {
+	loaded := mustLoadYAML(t, `
+authz: {mode: shadow}
+api: {listen: ":8081"}
+authn: {anonymous: {allow: true}}
+audit: {on_full: shed-low, retention: 48h}
+`)
+
+	equal(t, []string{
+		"authz.mode: shadow passes all traffic, whatever the policy says",
+		"authn.anonymous.allow: everyone who reaches :8080 is admitted without a credential",
+		"api.listen: :8081 speaks plain HTTP to other hosts; put TLS before it",
+		"audit.on_full: shed-low drops events of low severity when the spool is full",
+		"audit.compress_after: nothing grows old enough to be compressed before audit.retention ends",
+	}, loaded.Warnings)
+}

@@ -1,0 +1,99 @@
+package configs
+
+import "time"
+
+// Proxy configures the data plane. See the section "proxy" of the reference.
+type Proxy struct {
+	// Listen is the address of the data plane, host:port or unix:/path.
+	Listen string `key:"listen" default:":8080" reload:"restart"`
+	// PublicURL is the address under which clients reach the gateway. Protected
+	// resource metadata (RFC 9728) and WWW-Authenticate challenges name it;
+	// when empty they are built from the Host header of the request.
+	PublicURL string `key:"public_url" reload:"live"`
+	// TLS makes the listener speak TLS; without it the listener speaks plain HTTP/1.1.
+	TLS TLS `key:"tls"`
+	// AllowedHosts lists the Host headers that are served, without port; others
+	// get 403. Empty accepts every host on a listener that is not on loopback,
+	// and only loopback names on one that is (DNS rebinding).
+	AllowedHosts []string `key:"allowed_hosts" reload:"live"`
+	// AllowedOrigins lists the Origin headers that are served, as
+	// scheme://host[:port]; others get 403. A request without Origin is served.
+	AllowedOrigins []string `key:"allowed_origins" reload:"live"`
+	// TrustedProxies lists the networks (CIDR) whose X-Forwarded-For is
+	// believed. From anyone else the peer address is the client address.
+	TrustedProxies []string `key:"trusted_proxies" reload:"live"`
+	// MaxBodyBytes is the largest request body that is read; a larger one is
+	// refused with 413.
+	MaxBodyBytes Bytes `key:"max_body_bytes" default:"4MiB" reload:"restart" min:"1KiB" max:"1GiB"`
+	// MaxHeaderBytes is the largest request or response head; a larger request
+	// head is refused with 431.
+	MaxHeaderBytes Bytes `key:"max_header_bytes" default:"16KiB" reload:"restart" min:"4KiB" max:"1MiB"`
+	// MaxDepth is the deepest nesting of a JSON body.
+	MaxDepth int `key:"max_depth" default:"64" reload:"restart" min:"8" max:"1000" unit:"levels"`
+	// MaxConcurrent is the number of requests, open streams included, that are
+	// served at once; one more gets 503 and Retry-After.
+	MaxConcurrent int `key:"max_concurrent" default:"16384" reload:"restart" min:"1" max:"1000000" unit:"requests"`
+	// AllowBatch splits a JSON-RPC batch into its elements, with one decision
+	// and one event for each. When false a batch is refused with 400.
+	AllowBatch bool `key:"allow_batch" default:"false" reload:"live"`
+	// DenyResponse is how a denied tools/call is answered: http is status 403
+	// with a JSON-RPC error, tool_error is a tool result with isError true.
+	DenyResponse string `key:"deny_response" default:"http" reload:"live" enum:"http|tool_error"`
+	// HiddenTools is how a call of a tool that the caller may not see is
+	// answered: unknown hides that it exists, denied says why.
+	HiddenTools string `key:"hidden_tools" default:"unknown" reload:"live" enum:"unknown|denied"`
+	// Heartbeat is the longest silence on an event stream before a comment is
+	// sent, which keeps middleboxes awake and notices clients that left.
+	Heartbeat time.Duration `key:"heartbeat" default:"15s" reload:"restart" min:"1s" max:"10m" off:"0"`
+	// ReadTimeout bounds the reading of one whole request; a slower one gets 408.
+	ReadTimeout time.Duration `key:"read_timeout" default:"30s" reload:"restart" min:"100ms" max:"1h"`
+	// IdleTimeout is how long a client connection may wait for its next request.
+	IdleTimeout time.Duration `key:"idle_timeout" default:"2m" reload:"restart" min:"1s" max:"24h"`
+	// WriteTimeout is how long one write to a client may stall. It is renewed
+	// by progress, so that it never cuts a healthy stream.
+	WriteTimeout time.Duration `key:"write_timeout" default:"1m" reload:"restart" min:"100ms" max:"1h"`
+	// DrainTimeout bounds the shutdown: requests in flight may finish, then
+	// what is left is cut.
+	DrainTimeout time.Duration `key:"drain_timeout" default:"30s" reload:"live" min:"0s" max:"1h"`
+	// Timeouts bound the waiting for upstreams; a server may have its own.
+	Timeouts DefaultTimeouts `key:"timeouts"`
+	// Servers lists the MCP servers behind the gateway. A server is reached at
+	// /NAME/mcp, and when it is the only one also at the path of its url.
+	Servers []Server `key:"servers" reload:"live"`
+}
+
+// TLS configures the certificate of a listener.
+type TLS struct {
+	// CertFile is the PEM file of the certificate chain.
+	CertFile string `key:"cert_file" reload:"live"`
+	// KeyFile is the PEM file of the private key.
+	KeyFile string `key:"key_file" reload:"live"`
+	// ClientCAFile is the PEM file of the authorities of client certificates.
+	// When set, authn.mtls turns a verified certificate into a principal.
+	ClientCAFile string `key:"client_ca_file" reload:"live"`
+}
+
+// DefaultTimeouts bound the waiting for every upstream that sets no own.
+type DefaultTimeouts struct {
+	// Connect bounds the opening of a connection to an upstream.
+	Connect time.Duration `key:"connect" default:"5s" reload:"restart" min:"1ms" max:"5m"`
+	// FirstByte bounds the wait from the end of the request to the first byte
+	// of the reply; a slower upstream is answered for with 504.
+	FirstByte time.Duration `key:"first_byte" default:"10m" reload:"restart" min:"1ms" max:"24h"`
+	// IdleStream bounds the silence between two reads of a reply that has begun.
+	IdleStream time.Duration `key:"idle_stream" default:"1h" reload:"restart" min:"1ms" max:"168h"`
+}
+
+// HTTPPool sizes the pool of connections to each upstream.
+type HTTPPool struct {
+	// Connections is the most connections to one upstream.
+	Connections int `key:"connections" default:"100" reload:"restart" env:"HTTP_POOL_CONNECTIONS" min:"1" max:"100000" unit:"connections"`
+	// Keepalive is the most idle connections that are kept for one upstream, up
+	// to connections.
+	Keepalive int `key:"keepalive" default:"20" reload:"restart" env:"HTTP_POOL_KEEPALIVE" min:"0" max:"100000" unit:"connections"`
+	// KeepaliveExpiry is how long an idle connection to an upstream is kept.
+	KeepaliveExpiry time.Duration `key:"keepalive_expiry" default:"5s" reload:"restart" env:"HTTP_KEEPALIVE_EXPIRY" min:"1ms" max:"1h"`
+	// Wait bounds the wait for a free connection when all are in use; after it
+	// the caller gets 503.
+	Wait time.Duration `key:"wait" default:"1s" reload:"restart" min:"0s" max:"1m"`
+}

@@ -1,0 +1,81 @@
+package configs
+
+import "time"
+
+// Server is one MCP server behind the gateway.
+type Server struct {
+	// Name is the path segment under which the server is reached, and its name
+	// in policies and events. It is made of letters, digits, "_" and "-".
+	Name string `key:"name" required:"true"`
+	// URL is the http or https address of the server's MCP endpoint.
+	URL string `key:"url" required:"true"`
+	// SensitivityLevel is the level of the server, and of its tools unless they have their own.
+	SensitivityLevel string `key:"sensitivity_level" default:"medium" enum:"low|medium|high|critical"`
+	// Teams lists the teams that own the server; policies compare them with the caller's.
+	Teams []string `key:"teams"`
+	// Tools lists what is known of single tools.
+	Tools []Tool `key:"tools"`
+	// Authorization says what becomes of the caller's credential: strip removes
+	// it, forward sends it on (only when authn.jwt.audience holds resource),
+	// static replaces it by token, exchange replaces it by an RFC 8693 exchange.
+	Authorization string `key:"authorization" default:"strip" enum:"strip|forward|static|exchange"`
+	// Resource is the OAuth resource identifier of the server (RFC 8707).
+	Resource string `key:"resource"`
+	// Token is the bearer token for authorization: static.
+	Token string `key:"token" secret:"true"`
+	// Exchange is the token endpoint for authorization: exchange.
+	Exchange TokenExchange `key:"exchange"`
+	// CacheScope overrides the server's own cacheScope; private keeps replies
+	// that the server calls public apart for each caller.
+	CacheScope string `key:"cache_scope" enum:"|private|public"`
+	// Passthrough lists other exact paths of the server that are reachable;
+	// everything else is 404.
+	Passthrough []string `key:"passthrough"`
+	// Timeouts override proxy.timeouts for this server.
+	Timeouts Timeouts `key:"timeouts"`
+}
+
+// Tool is what the operator knows of one tool. It wins over the registry and
+// over the annotations that the server sends.
+type Tool struct {
+	// Name is the tool's name as in tools/list.
+	Name string `key:"name" required:"true"`
+	// SensitivityLevel is the tool's level; empty takes the server's.
+	SensitivityLevel string `key:"sensitivity_level" enum:"|low|medium|high|critical"`
+	// ReadOnly says that the tool has no effects, so that its calls need no intent record.
+	ReadOnly bool `key:"read_only" default:"false"`
+}
+
+// TokenExchange is how to obtain a token for an upstream (RFC 8693).
+type TokenExchange struct {
+	// TokenURL is the token endpoint of the authorization server.
+	TokenURL string `key:"token_url"`
+	// ClientID is the gateway's client id at the authorization server.
+	ClientID string `key:"client_id"`
+	// ClientSecret is the gateway's client secret at the authorization server.
+	ClientSecret string `key:"client_secret" secret:"true"`
+}
+
+// Timeouts bound the waiting for one upstream. Zero takes the default.
+type Timeouts struct {
+	// Connect overrides proxy.timeouts.connect.
+	Connect time.Duration `key:"connect" min:"0s" max:"5m"`
+	// FirstByte overrides proxy.timeouts.first_byte.
+	FirstByte time.Duration `key:"first_byte" min:"0s" max:"24h"`
+	// IdleStream overrides proxy.timeouts.idle_stream.
+	IdleStream time.Duration `key:"idle_stream" min:"0s" max:"168h"`
+}
+
+// Or returns t with its zero fields taken from d.
+func (t Timeouts) Or(d DefaultTimeouts) Timeouts {
+	if t.Connect == 0 {
+		t.Connect = d.Connect
+	}
+	if t.FirstByte == 0 {
+		t.FirstByte = d.FirstByte
+	}
+	if t.IdleStream == 0 {
+		t.IdleStream = d.IdleStream
+	}
+	return t
+}

@@ -1,0 +1,41 @@
+package configs
+
+import "time"
+
+// Audit configures the way of an audit event from the request to the database.
+type Audit struct {
+	// SpoolDir is the directory of the spool, the disk queue before the
+	// database. Empty takes the directory "spool" in data_dir.
+	SpoolDir string `key:"spool_dir" reload:"restart"`
+	// Durability is what a reply waits for: written survives a killed process,
+	// durable also a power cut (fdatasync), auto is durable for denials, errors,
+	// changes and calls of high sensitivity, and written for the rest.
+	Durability string `key:"durability" default:"auto" reload:"restart" enum:"auto|written|durable"`
+	// Intent says for which calls a record is written before the first upstream
+	// byte: for those that may have effects, for all, or for none.
+	Intent string `key:"intent" default:"effects" reload:"live" enum:"effects|all|none"`
+	// OnFull says what happens when the spool has no room: deny answers 503 and
+	// forwards nothing, shed-low drops events of low severity and records the gap.
+	OnFull string `key:"on_full" default:"deny" reload:"live" enum:"deny|shed-low"`
+	// OpenAfter is how long an exchange may stay open before it leaves an event
+	// of its own, beside the one at its end.
+	OpenAfter time.Duration `key:"open_after" default:"10s" reload:"live" min:"100ms" max:"1h"`
+	// MaxBytes is the most disk that the spool may use.
+	MaxBytes Bytes `key:"max_bytes" default:"1GiB" reload:"restart" min:"16MiB" max:"16TiB"`
+	// HashKey is the key of the HMAC-SHA-256 under which arguments are recorded,
+	// at least 32 bytes. Empty makes one in data_dir at the first start.
+	HashKey string `key:"hash_key" reload:"restart" secret:"true"`
+	// RecordArguments records the arguments themselves, redacted, beside their digest.
+	RecordArguments bool `key:"record_arguments" default:"false" reload:"live"`
+	// Redact lists the argument names whose values are never recorded, in any
+	// case and at any depth.
+	Redact []string `key:"redact" default:"[\"authorization\",\"password\",\"passwd\",\"secret\",\"token\",\"api_key\",\"apikey\",\"private_key\",\"credential\",\"credentials\"]" reload:"live"`
+	// BatchRows is the most events in one COPY to the database.
+	BatchRows int `key:"batch_rows" default:"2000" reload:"restart" min:"1" max:"20000" unit:"events"`
+	// BatchInterval is the longest that an event waits for its batch to fill.
+	BatchInterval time.Duration `key:"batch_interval" default:"250ms" reload:"restart" min:"1ms" max:"1m"`
+	// Retention is how long events stay in the database.
+	Retention time.Duration `key:"retention" default:"2160h" reload:"restart" min:"24h" max:"876000h" off:"-1"`
+	// CompressAfter is the age at which chunks of the trail are compressed.
+	CompressAfter time.Duration `key:"compress_after" default:"168h" reload:"restart" min:"1h" max:"876000h" off:"-1"`
+}

@@ -1,0 +1,137 @@
+package configs
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// pathName is what a server may be called: one plain path segment.
+var pathName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// checkProxy checks the data plane without its servers.
+func checkProxy(issues *Issues, c Config) {
+	p := c.Proxy
+	if c.DataDir == "" {
+		issues.add("data_dir", "is required: name a directory that only SARK may read")
+	}
+	if p.PublicURL != "" {
+		checkURL(issues, "proxy.public_url", p.PublicURL, "http", "https")
+	}
+	for i, host := range p.AllowedHosts {
+		if host == "" || strings.ContainsAny(host, "/ @?#*") {
+			issues.add(fmt.Sprintf("proxy.allowed_hosts[%d]", i), quote(host)+" is no host name: write it without scheme, path and wildcard")
+		}
+	}
+	for i, origin := range p.AllowedOrigins {
+		if !isOrigin(origin) {
+			issues.add(fmt.Sprintf("proxy.allowed_origins[%d]", i), quote(origin)+" is no origin: write scheme://host or scheme://host:port")
+		}
+	}
+	for i, network := range p.TrustedProxies {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			issues.add(fmt.Sprintf("proxy.trusted_proxies[%d]", i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
+		}
+	}
+	checkTLS(issues, p.TLS)
+}
+
+// checkTLS checks that the files of a certificate are complete.
+func checkTLS(issues *Issues, t TLS) {
+	switch {
+	case t.CertFile != "" && t.KeyFile == "":
+		issues.add("proxy.tls.key_file", "is required with cert_file")
+	case t.CertFile == "" && t.KeyFile != "":
+		issues.add("proxy.tls.cert_file", "is required with key_file")
+	case t.CertFile == "" && t.ClientCAFile != "":
+		issues.add("proxy.tls.cert_file", "is required with client_ca_file")
+	}
+}
+
+// isOrigin tells whether text is an origin in the sense of RFC 6454.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() == text
+}
+
+// checkServers checks the MCP servers.
+func checkServers(issues *Issues, c Config) {
+	seen := map[string]int{}
+	for i, s := range c.Proxy.Servers {
+		at := fmt.Sprintf("proxy.servers[%d]", i)
+		if s.Name != "" {
+			if first, twice := seen[s.Name]; twice {
+				issues.add(at+".name", fmt.Sprintf("%q is already the name of proxy.servers[%d]", s.Name, first))
+			} else {
+				seen[s.Name] = i
+			}
+		}
+		checkServer(issues, at, s)
+		checkAuthorization(issues, at, s, c.Authn.JWT)
+	}
+}
+
+// checkServer checks one MCP server without its credentials.
+func checkServer(issues *Issues, at string, s Server) {
+	if s.Name != "" && !pathName.MatchString(s.Name) {
+		issues.add(at+".name", quote(s.Name)+` is no path name: write up to 64 letters, digits, "_" and "-"`)
+	}
+	if s.URL != "" {
+		checkURL(issues, at+".url", s.URL, "http", "https")
+	}
+	for j, p := range s.Passthrough {
+		if !strings.HasPrefix(p, "/") || path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" || strings.ContainsAny(p, "?#%*\\") {
+			issues.add(fmt.Sprintf("%s.passthrough[%d]", at, j), quote(p)+" is no exact path: write it like /docs/index, without query, escapes and wildcards")
+		}
+	}
+	names := make([]string, 0, len(s.Tools))
+	for j, tool := range s.Tools {
+		if tool.Name != "" && slices.Contains(names, tool.Name) {
+			issues.add(fmt.Sprintf("%s.tools[%d].name", at, j), fmt.Sprintf("%q is listed twice", tool.Name))
+		}
+		names = append(names, tool.Name)
+	}
+}
+
+// checkAuthorization checks that a server has what its authorization needs,
+// and no credential that would be left unused.
+func checkAuthorization(issues *Issues, at string, s Server, jwt JWT) {
+	switch {
+	case s.Authorization == "static" && s.Token == "":
+		issues.add(at+".token", "is required for authorization: static; write token_file to keep it in a file")
+	case s.Authorization != "static" && s.Token != "":
+		issues.add(at+".token", "is used by authorization: static only; leave it out")
+	}
+	switch {
+	case s.Authorization == "exchange" && s.Exchange.ClientID == "":
+		issues.add(at+".exchange.client_id", "is required for authorization: exchange")
+	case s.Authorization != "exchange" && s.Exchange != (TokenExchange{}):
+		issues.add(at+".exchange", "is used by authorization: exchange only; leave it out")
+	}
+	if s.Authorization == "exchange" {
+		checkURL(issues, at+".exchange.token_url", s.Exchange.TokenURL, "https", "http")
+	}
+	if s.Authorization == "forward" && (s.Resource == "" || !slices.Contains(jwt.Audience, s.Resource)) {
+		issues.add(at+".resource", "must be one of authn.jwt.audience for authorization: forward, so that no server gets a token that was meant for another")
+	}
+}
+
+// checkURL checks an absolute address without user, password and fragment.
+func checkURL(issues *Issues, at, text string, schemes ...string) {
+	want := "write it like " + schemes[0] + "://host/path"
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		issues.add(at, "is no URL: "+want)
+	case !slices.Contains(schemes, u.Scheme) || u.Hostname() == "":
+		issues.add(at, quote(u.Redacted())+" is not right: "+want)
+	case u.User != nil:
+		issues.add(at, "holds a user or password: move it to a secret key")
+	case u.Fragment != "":
+		issues.add(at, "holds a fragment (#"+u.Fragment+"): leave it out")
+	}
+}

@@ -1,0 +1,43 @@
+package configs
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+)
+
+// Warnings returns one-line remarks on settings that are valid but open to
+// attack or loss. They stop nothing.
+func Warnings(c Config) []string {
+	var w []string
+	warn := func(is bool, format string, args ...any) {
+		if is {
+			w = append(w, fmt.Sprintf(format, args...))
+		}
+	}
+	warn(c.Authz.Mode == "shadow",
+		"authz.mode: shadow passes all traffic, whatever the policy says")
+	warn(c.Authn.Anonymous.Allow && !Loopback(c.Proxy.Listen),
+		"authn.anonymous.allow: everyone who reaches %s is admitted without a credential", c.Proxy.Listen)
+	warn(c.API.Listen != "" && !Loopback(c.API.Listen),
+		"api.listen: %s speaks plain HTTP to other hosts; put TLS before it", c.API.Listen)
+	warn(c.Cache.DebugHeaders,
+		"cache.debug_headers: X-Cache-Key tells callers what others have asked")
+	warn(c.Audit.RecordArguments,
+		"audit.record_arguments: the trail will hold what callers send to tools")
+	warn(c.Audit.OnFull == "shed-low",
+		"audit.on_full: shed-low drops events of low severity when the spool is full")
+	warn(c.Audit.Retention != 0 && c.Audit.CompressAfter >= c.Audit.Retention,
+		"audit.compress_after: nothing grows old enough to be compressed before audit.retention ends")
+	for i, s := range c.Proxy.Servers {
+		warn(s.Authorization != "strip" && plainRemote(s.URL),
+			"proxy.servers[%d].url: %s gets a credential over plain HTTP; use https", i, s.Name)
+	}
+	return w
+}
+
+// plainRemote tells whether a URL goes to another host without TLS.
+func plainRemote(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme == "http" && !Loopback(net.JoinHostPort(u.Hostname(), "0"))
+}
