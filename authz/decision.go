@@ -1,0 +1,59 @@
+package authz
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Reasons that the engine itself gives; policies give their own.
+const (
+	// ReasonUnavailable: no policy is loaded, evaluation failed, or it took longer than its deadline.
+	ReasonUnavailable = "pdp_unavailable"
+	// ReasonUndefined: the policy has no answer for this input.
+	ReasonUndefined = "undefined"
+	// ReasonObligation: the allow demands something that is not known or cannot be done on this exchange.
+	ReasonObligation = "obligation_unfulfilled"
+)
+
+// Decision is the answer of the policy. The zero Decision denies.
+type Decision struct {
+	// ID identifies the decision in headers, logs and the audit trail (UUID version 7).
+	ID uuid.UUID
+	// Allow is true when the action may go on, under the obligations.
+	Allow bool
+	// Reason explains the decision to the caller.
+	Reason string
+	// Rule names the policy rule that decided.
+	Rule string
+	// Obligations are what an allow demands. They only ever narrow.
+	Obligations Obligations
+	// Revision is the bundle revision that decided.
+	Revision string
+	// Tier is how the answer was found: "memo" or "topdown"; empty when the engine denied by itself.
+	Tier string
+	// Err is why the engine denied by itself, for logs and the audit trail; nil otherwise. It never reaches a client.
+	Err error
+}
+
+// Obligations are the demands of an allow. The zero value demands nothing. The slices are shared between decisions and
+// must not be changed.
+type Obligations struct {
+	// Redact lists JSON paths of arguments and results to mask.
+	Redact []string
+	// CacheTTL bounds how long the answer may be kept; negative when the policy says nothing.
+	CacheTTL time.Duration
+	// Limit is a rate limit of the policy, nil when it says nothing.
+	Limit *Limit
+	// Severity raises the severity of the audit event; empty when the policy says nothing.
+	Severity string
+}
+
+// Limit is a rate limit that a policy demands.
+type Limit struct {
+	// Key names the bucket, in addition to principal, server and tool.
+	Key string
+	// Requests may be made per Per.
+	Requests int
+	Per      time.Duration
+}

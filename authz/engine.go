@@ -1,0 +1,264 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/plugins"
+	"github.com/open-policy-agent/opa/v1/sdk"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Defaults of Options.
+const (
+	// DefaultTimeout bounds one decision.
+	DefaultTimeout = time.Second
+	// DefaultWatchInterval is how often a local bundle is looked at.
+	DefaultWatchInterval = time.Second
+)
+
+// Options say where the policy comes from and how it is asked. The zero Options run the default policy that is built into
+// the binary.
+type Options struct {
+	// Bundle is a directory of Rego and data files, or a bundle file (tar.gz). It is watched, and read again when it
+	// changes. Empty takes the built-in default policy, unless OPA is set.
+	Bundle string
+	// OPA is an OPA configuration (services, bundles, keys and so on) instead of Bundle. Setting both is an error. The
+	// bundles may arrive after Open: until the first one is active every decision is a deny.
+	OPA map[string]any
+	// Timeout bounds one decision; a slower one is a deny. Zero takes DefaultTimeout.
+	Timeout time.Duration
+	// Location is the time zone of input.time; nil is UTC.
+	Location *time.Location
+	// PolicyConfig is handed to policies as input.policy_config; nil is an empty object. The engine copies it.
+	PolicyConfig map[string]any
+	// WatchInterval is how often Bundle is looked at for changes. Zero takes DefaultWatchInterval, a negative one watches
+	// nothing.
+	WatchInterval time.Duration
+	// Log hears of policies that come into force and of those that could not; nil discards.
+	Log *zap.Logger
+	// Metrics registers the engine's metrics; nil keeps them unregistered.
+	Metrics prometheus.Registerer
+}
+
+func (o Options) withDefaults() Options {
+	if o.WatchInterval == 0 {
+		o.WatchInterval = DefaultWatchInterval
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return o
+}
+
+// Engine decides. It is safe for concurrent use, and Decide takes no lock.
+type Engine struct {
+	log     *zap.Logger
+	metrics *metrics
+	source  *source // nil when the OPA configuration names the bundles
+	parts   *parts
+
+	opa     *sdk.OPA
+	manager *plugins.Manager // set while sdk.New runs, before any bundle is activated
+	store   storage.Store    // the SDK's; decisions never read it
+
+	settings atomic.Pointer[settings]
+	active   atomic.Pointer[snapshot] // nil until a policy is in force, and after Close
+	failure  atomic.Pointer[failure]  // nil while the latest policy is the one in force
+
+	reloading sync.Mutex // one Reload at a time, so that each reports its own outcome
+
+	stop     context.CancelFunc
+	watching sync.WaitGroup
+	closing  sync.Once
+}
+
+// failure is why the latest policy is not in force.
+type failure struct {
+	err     error
+	fetched bool // the bundle could not be fetched or activated; the next fetch that succeeds ends the failure
+}
+
+var (
+	errNoPolicy    = errors.New("no policy is loaded")
+	errTwoSources  = errors.New("a bundle and an OPA configuration are both given: set one of them")
+	errNotAnObject = errors.New("the input document is not a JSON object")
+)
+
+// Open starts the engine and brings the policy into force. It fails when a local bundle cannot be read or compiled, has no
+// rule data.sark.decision, or was optimised against unknown data. Bundles that an OPA configuration names are awaited by
+// Ready, not by Open. The context bounds Open alone: Close ends the engine.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	o = o.withDefaults()
+	if o.Bundle != "" && o.OPA != nil {
+		return nil, errTwoSources
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	e := &Engine{log: o.Log, parts: newParts(), stop: stop}
+	if err := e.open(background, o); err != nil {
+		e.Close(ctx)
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context, o Options) error {
+	var err error
+	if e.metrics, err = newMetrics(o.Metrics); err != nil {
+		return fmt.Errorf("register policy metrics: %w", err)
+	}
+	if err := e.Apply(Settings{Timeout: o.Timeout, Location: o.Location, PolicyConfig: o.PolicyConfig}); err != nil {
+		return err
+	}
+	var before fingerprint
+	if o.OPA == nil {
+		e.source = &source{path: o.Bundle}
+		before = e.source.fingerprint()
+	}
+	if err := e.startOPA(ctx, o.OPA); err != nil {
+		return err
+	}
+	if e.source == nil {
+		return nil
+	}
+	if err := e.LastError(); err != nil {
+		return err
+	}
+	if e.source.path != "" && o.WatchInterval > 0 {
+		e.watching.Go(func() { e.watch(ctx, o.WatchInterval, before) })
+	}
+	return nil
+}
+
+// Decide asks the policy. It never fails: whatever goes wrong is a deny with a reason, and Decision.Err says what it was.
+// It returns within the timeout, also when the policy loops, and leaves nothing running.
+func (e *Engine) Decide(ctx context.Context, in *Input) Decision {
+	set := e.settings.Load()
+	doc, err := document(in, set, e.parts)
+	if err != nil {
+		return e.finish(unavailable(fmt.Errorf("build policy input: %w", err)))
+	}
+	return e.decide(ctx, doc, in.Time, set.timeout)
+}
+
+// EvalJSON decides on an input document as policies see it. Fields may be missing; input.policy_config is the engine's when
+// the document has none. The error is about the document: it is not one JSON object.
+func (e *Engine) EvalJSON(ctx context.Context, input []byte) (Decision, error) {
+	set := e.settings.Load()
+	doc, err := parseDocument(input)
+	if err != nil {
+		return Decision{}, err
+	}
+	if doc.Get(keyPolicyConfig) == nil {
+		doc.Insert(keyPolicyConfig, set.policyConfig)
+	}
+	return e.decide(ctx, doc, time.Now(), set.timeout), nil
+}
+
+func (e *Engine) decide(ctx context.Context, doc ast.Value, now time.Time, timeout time.Duration) Decision {
+	s := e.active.Load()
+	if s == nil {
+		return e.finish(unavailable(e.Ready()))
+	}
+	start := time.Now()
+	d := s.decide(ctx, doc, now, start.Add(timeout))
+	e.metrics.evaluation.Observe(time.Since(start).Seconds())
+	return e.finish(d)
+}
+
+// finish gives a decision its id and counts it.
+func (e *Engine) finish(d Decision) Decision {
+	e.metrics.decided(&d)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Decision{Reason: ReasonUnavailable, Err: fmt.Errorf("make decision id: %w", err), Obligations: noObligations}
+	}
+	d.ID = id
+	return d
+}
+
+// Ready returns nil when a policy is in force. A newer policy that could not be loaded does not make the engine unready:
+// the last good one stays in force, and LastError says why.
+func (e *Engine) Ready() error {
+	if e.active.Load() != nil {
+		return nil
+	}
+	if err := e.LastError(); err != nil {
+		return err
+	}
+	return errNoPolicy
+}
+
+// LastError returns why the latest policy is not in force, or nil when it is.
+func (e *Engine) LastError() error {
+	if f := e.failure.Load(); f != nil {
+		return f.err
+	}
+	return nil
+}
+
+// Revision returns the revision of the policy in force: the one that its bundle names, or a digest of its files.
+// It is empty when no policy is in force.
+func (e *Engine) Revision() string {
+	if s := e.active.Load(); s != nil {
+		return s.revision
+	}
+	return ""
+}
+
+// Reload reads the bundles again now. When it returns nil the new policy is in force for every decision that begins later;
+// on an error the last good one stays.
+func (e *Engine) Reload(ctx context.Context) error {
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
+	if e.source == nil {
+		return e.triggerPlugin(ctx)
+	}
+	if e.source.path == "" {
+		return e.LastError()
+	}
+	b, err := e.source.read()
+	if err == nil {
+		err = e.activate(ctx, b)
+	}
+	if err != nil {
+		e.fail(failure{err: err})
+		return err
+	}
+	return e.LastError()
+}
+
+// Close stops the engine and waits until nothing of it runs. Decisions after it are denials.
+func (e *Engine) Close(ctx context.Context) {
+	e.closing.Do(func() {
+		e.stop()
+		e.watching.Wait()
+		if e.opa != nil {
+			e.opa.Stop(ctx)
+		}
+		e.active.Store(nil)
+	})
+}
+
+// fail records why a policy did not come into force.
+func (e *Engine) fail(f failure) {
+	e.failure.Store(&f)
+	e.metrics.reloaded(f.err)
+	e.log.Error("policy not loaded, the last good one stays in force", zap.Error(f.err), zap.String("revision", e.Revision()))
+}
+
+// install swaps the policy in force.
+func (e *Engine) install(s *snapshot) {
+	e.active.Store(s)
+	e.failure.Store(nil)
+	e.metrics.reloaded(nil)
+	e.log.Info("policy in force", zap.String("revision", s.revision))
+}

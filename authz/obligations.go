@@ -1,0 +1,134 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// noObligations demands nothing and says nothing about caching.
+var noObligations = Obligations{CacheTTL: -1}
+
+// maxSeconds bounds the durations that a policy may name: beyond it a time.Duration overflows.
+const maxSeconds = float64(math.MaxInt64 / int64(time.Second))
+
+var (
+	errSeconds  = errors.New("not a number of seconds, zero or more")
+	errRequests = errors.New("not a whole number above zero")
+	errSeverity = errors.New(`not one of "low", "medium", "high", "critical"`)
+	errPath     = errors.New("not a list or set of paths")
+	errLimit    = errors.New("needs requests and per")
+)
+
+// readObligations reads the object of demands. Every demand is checked here, so that an engine's Obligations are always
+// well formed; whether they can be fulfilled on an exchange is for the enforcer to say.
+func readObligations(o *Obligations, v *ast.Term) error {
+	return eachKey(v, func(key string, v *ast.Term) error {
+		switch key {
+		case "redact":
+			return readPaths(&o.Redact, v)
+		case "cache":
+			return readCache(&o.CacheTTL, v)
+		case "limit":
+			o.Limit = new(Limit)
+			return readLimit(o.Limit, v)
+		case "severity":
+			return readSeverity(&o.Severity, v)
+		}
+		return errUnknownKey
+	})
+}
+
+func eachKey(v *ast.Term, read func(key string, v *ast.Term) error) error {
+	obj, ok := v.Value.(ast.Object)
+	if !ok {
+		return fmt.Errorf("%s instead of an object", ast.ValueName(v.Value))
+	}
+	return eachField(obj, read)
+}
+
+func readPaths(into *[]string, v *ast.Term) error {
+	list, ok := v.Value.(interface{ Foreach(func(*ast.Term)) }) // arrays and sets
+	if !ok {
+		return errPath
+	}
+	var err error
+	list.Foreach(func(t *ast.Term) {
+		s, ok := t.Value.(ast.String)
+		if !ok || s == "" {
+			err = errPath
+			return
+		}
+		*into = append(*into, string(s))
+	})
+	return err
+}
+
+func readCache(ttl *time.Duration, v *ast.Term) error {
+	return eachKey(v, func(key string, v *ast.Term) error {
+		if key != "ttl" {
+			return errUnknownKey
+		}
+		return readSeconds(ttl, v)
+	})
+}
+
+func readLimit(l *Limit, v *ast.Term) error {
+	err := eachKey(v, func(key string, v *ast.Term) error {
+		switch key {
+		case "key":
+			return readString(&l.Key, v)
+		case "per":
+			return readSeconds(&l.Per, v)
+		case "requests":
+			return readCount(&l.Requests, v)
+		}
+		return errUnknownKey
+	})
+	if err == nil && (l.Requests == 0 || l.Per == 0) {
+		return errLimit
+	}
+	return err
+}
+
+func readSeconds(into *time.Duration, v *ast.Term) error {
+	n, ok := v.Value.(ast.Number)
+	if !ok {
+		return errSeconds
+	}
+	seconds, ok := n.Float64()
+	if !ok || seconds < 0 || seconds >= maxSeconds {
+		return errSeconds
+	}
+	*into = time.Duration(seconds * float64(time.Second))
+	return nil
+}
+
+func readCount(into *int, v *ast.Term) error {
+	n, ok := v.Value.(ast.Number)
+	if !ok {
+		return errRequests
+	}
+	count, ok := n.Int()
+	if !ok || count <= 0 {
+		return errRequests
+	}
+	*into = count
+	return nil
+}
+
+func readSeverity(into *string, v *ast.Term) error {
+	var s string
+	if err := readString(&s, v); err != nil {
+		return err
+	}
+	switch s {
+	case "low", "medium", "high", "critical":
+		*into = s
+		return nil
+	}
+	return errSeverity
+}

@@ -1,0 +1,171 @@
+package authz
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/bundle"
+	"github.com/open-policy-agent/opa/v1/logging"
+	opametrics "github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/plugins"
+	bundleplugin "github.com/open-policy-agent/opa/v1/plugins/bundle"
+	"github.com/open-policy-agent/opa/v1/sdk"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+)
+
+// localBundle is the name under which a local policy is activated.
+const localBundle = "sark"
+
+// startOPA starts the OPA SDK, which owns bundles: it downloads, verifies, compiles and activates them into its store. The
+// engine only listens to that store's commits. A local policy is handed to the SDK as its initial bundle, so that it takes
+// the same way, and needs neither network nor a running plugin.
+func (e *Engine) startOPA(ctx context.Context, config map[string]any) error {
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("encode OPA configuration: %w", err)
+	}
+	if config == nil {
+		raw = []byte("{}")
+	}
+	initial, err := e.initialBundles()
+	if err != nil {
+		return err
+	}
+	if err := e.newStore(ctx); err != nil {
+		return err
+	}
+	e.opa, err = sdk.New(ctx, sdk.Options{
+		Config:        bytes.NewReader(raw),
+		Store:         e.store,
+		Logger:        newOPALogger(e.log),
+		ConsoleLogger: logging.NewNoOpLogger(),
+		Ready:         make(chan struct{}), // given, so that New does not wait for bundles
+		ManagerOpts:   []func(*plugins.Manager){plugins.InitBundles(initial), e.attach},
+	})
+	if err != nil {
+		return fmt.Errorf("start OPA: %w", err)
+	}
+	e.listenToPlugin()
+	return nil
+}
+
+func (e *Engine) initialBundles() (map[string]*bundle.Bundle, error) {
+	if e.source == nil {
+		return nil, nil
+	}
+	b, err := e.source.read()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]*bundle.Bundle{localBundle: b}, nil
+}
+
+// newStore makes the SDK's store. It holds data as AST values: the default store would convert all data that a rule
+// iterates over for every query.
+func (e *Engine) newStore(ctx context.Context) error {
+	e.store = inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+	err := storage.Txn(ctx, e.store, storage.WriteParams, func(txn storage.Transaction) error {
+		_, err := e.store.Register(ctx, txn, storage.TriggerConfig{OnCommit: e.onCommit})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("register store trigger: %w", err)
+	}
+	return nil
+}
+
+// attach borrows the SDK's plugin manager. It runs inside sdk.New, before the manager activates anything.
+func (e *Engine) attach(m *plugins.Manager) {
+	e.manager = m
+	m.RegisterCompilerTrigger(func(txn storage.Transaction) {
+		e.rebuild(context.Background(), txn, m.GetCompiler())
+	})
+}
+
+// onCommit follows commits that change data alone. The store calls its triggers in no order, so on a commit that brings
+// policies the manager may not have its new compiler yet: those are left to the compiler trigger.
+func (e *Engine) onCommit(ctx context.Context, txn storage.Transaction, event storage.TriggerEvent) {
+	if event.IsZero() || event.PolicyChanged() || plugins.GetCompilerOnContext(event.Context) != nil {
+		return
+	}
+	e.rebuild(ctx, txn, e.manager.GetCompiler())
+}
+
+// rebuild makes a snapshot of what was just committed. It runs under the store's write lock, hence before the activation
+// returns, and reads through the given transaction only.
+func (e *Engine) rebuild(ctx context.Context, txn storage.Transaction, compiler *ast.Compiler) {
+	if e.source == nil && e.active.Load() == nil && len(compiler.Modules) == 0 {
+		return // the SDK's own first commit: its bundles have not arrived yet
+	}
+	s, err := newSnapshot(ctx, e.store, txn, compiler)
+	if err != nil {
+		e.fail(failure{err: err})
+		return
+	}
+	e.install(s)
+}
+
+// activate replaces the local policy in the SDK's store; the commit triggers do the rest.
+func (e *Engine) activate(ctx context.Context, b *bundle.Bundle) error {
+	params := storage.WriteParams
+	params.Context = storage.NewContext()
+	err := storage.Txn(ctx, e.store, params, func(txn storage.Transaction) error {
+		compiler := ast.NewCompiler().WithPathConflictsCheck(storage.NonEmpty(ctx, e.store, txn))
+		plugins.SetCompilerOnContext(params.Context, compiler)
+		return bundle.Activate(&bundle.ActivateOpts{
+			Ctx:           ctx,
+			Store:         e.store,
+			Txn:           txn,
+			TxnCtx:        params.Context,
+			Compiler:      compiler,
+			Metrics:       opametrics.New(),
+			Bundles:       map[string]*bundle.Bundle{localBundle: b},
+			ParserOptions: e.manager.ParserOptions(),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("activate policy bundle: %w", err)
+	}
+	return nil
+}
+
+// listenToPlugin hears of bundles that could not be downloaded, verified or activated: the SDK keeps the last good one and
+// stays "ready", so that nobody else would tell.
+func (e *Engine) listenToPlugin() {
+	p := bundleplugin.Lookup(e.manager)
+	if p == nil {
+		return
+	}
+	p.RegisterBulkListener(localBundle, e.fetched)
+}
+
+// fetched follows the plugin's attempts to fetch and activate bundles.
+func (e *Engine) fetched(all map[string]*bundleplugin.Status) {
+	for name, status := range all {
+		if status.Code != "" {
+			err := fmt.Errorf("bundle %q: %s", name, status.Message)
+			e.fail(failure{err: errors.Join(append([]error{err}, status.Errors...)...), fetched: true})
+			return
+		}
+	}
+	if f := e.failure.Load(); f != nil && f.fetched && e.failure.CompareAndSwap(f, nil) {
+		e.metrics.reloadHealthy.Set(1)
+	}
+}
+
+// triggerPlugin makes the SDK fetch its bundles now.
+func (e *Engine) triggerPlugin(ctx context.Context) error {
+	p := bundleplugin.Lookup(e.manager)
+	if p == nil {
+		return errors.New("the OPA configuration names no bundles")
+	}
+	if err := p.Trigger(ctx); err != nil {
+		return fmt.Errorf("fetch policy bundles: %w", err)
+	}
+	return e.LastError()
+}

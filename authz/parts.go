@@ -1,0 +1,131 @@
+package authz
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"sark/internal/authn"
+)
+
+// partSlots is the number of parts of a kind that are kept. It is a power of two.
+const partSlots = 1024
+
+// maxKeptPath bounds the paths that are kept, which the caller chooses, in bytes.
+const maxKeptPath = 256
+
+// parts keeps those parts of input documents that are the same for many requests. Terms are immutable, so documents share
+// them. Each kind has a fixed number of slots without locks; an entry is found by a hash and used only when its whole key
+// is equal, so the worst that a collision does is to build a part anew. Keys are copies: the strings of an input may be
+// bytes of a request, which die with it.
+type parts struct {
+	seed       maphash.Seed
+	principals slots[*authn.Principal]
+	servers    slots[Server]
+	requests   slots[requestKey]
+	moment     atomic.Pointer[slot[momentKey]]
+}
+
+type (
+	slots[K any] [partSlots]atomic.Pointer[slot[K]]
+
+	// slot is immutable.
+	slot[K any] struct {
+		key  K
+		term *ast.Term
+	}
+
+	requestKey struct {
+		method, path string
+		ip           netip.Addr
+	}
+
+	momentKey struct {
+		unix     int64
+		location *time.Location
+	}
+)
+
+func newParts() *parts { return &parts{seed: maphash.MakeSeed()} }
+
+func (s *slots[K]) at(hash uint64) *atomic.Pointer[slot[K]] { return &s[hash%partSlots] }
+
+// principal returns input.principal. An authenticator hands out one principal for all requests with the same credential,
+// and a principal never changes, so its address is its key: an entry holds on to its principal, and no other can have that
+// address meanwhile.
+func (p *parts) principal(who *authn.Principal) (*ast.Term, error) {
+	at := p.principals.at(binary.LittleEndian.Uint64(who.Fingerprint[:]))
+	if s := at.Load(); s != nil && s.key == who {
+		return s.term, nil
+	}
+	term, err := principalTerm(who)
+	if err != nil {
+		return nil, err
+	}
+	at.Store(&slot[*authn.Principal]{who, term})
+	return term, nil
+}
+
+// server returns input.server, nil when there is none.
+func (p *parts) server(s *Server) *ast.Term {
+	if s.ID == "" && s.Name == "" {
+		return nil
+	}
+	at := p.servers.at(maphash.String(p.seed, s.ID))
+	if kept := at.Load(); kept != nil && kept.key.equal(s) {
+		return kept.term
+	}
+	kept := &slot[Server]{s.clone(), serverTerm(s)}
+	at.Store(kept)
+	return kept.term
+}
+
+// clone copies all that the caller might change later.
+func (s *Server) clone() Server {
+	c := Server{
+		ID: strings.Clone(s.ID), Name: strings.Clone(s.Name), SensitivityLevel: strings.Clone(s.SensitivityLevel),
+		OwnerID: strings.Clone(s.OwnerID), Status: strings.Clone(s.Status), Teams: slices.Clone(s.Teams),
+	}
+	for i, team := range c.Teams {
+		c.Teams[i] = strings.Clone(team)
+	}
+	return c
+}
+
+func (s *Server) equal(o *Server) bool {
+	return s.ID == o.ID && s.Name == o.Name && s.SensitivityLevel == o.SensitivityLevel && s.OwnerID == o.OwnerID &&
+		s.Status == o.Status && slices.Equal(s.Teams, o.Teams)
+}
+
+// request returns input.request. Requests with headers or a long path are not kept.
+func (p *parts) request(r *Request) *ast.Term {
+	if len(r.Headers) > 0 || len(r.Path) > maxKeptPath {
+		return requestTerm(r)
+	}
+	key := requestKey{r.Method, r.Path, r.ClientIP}
+	at := p.requests.at(maphash.Comparable(p.seed, key))
+	if kept := at.Load(); kept != nil && kept.key == key {
+		return kept.term
+	}
+	key.method, key.path = strings.Clone(key.method), strings.Clone(key.path)
+	kept := &slot[requestKey]{key, requestTerm(r)}
+	at.Store(kept)
+	return kept.term
+}
+
+// time returns input.time, the same for a whole second.
+func (p *parts) time(t time.Time, location *time.Location) *ast.Term {
+	key := momentKey{t.Unix(), location}
+	if kept := p.moment.Load(); kept != nil && kept.key == key {
+		return kept.term
+	}
+	kept := &slot[momentKey]{key, timeTerm(t.In(location))}
+	p.moment.Store(kept)
+	return kept.term
+}

@@ -1,0 +1,109 @@
+package authz_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sark/authz"
+)
+
+// echo is a policy whose decision is what the input says.
+const echo = "package sark\ndecision := input.result"
+
+func TestDecisionsOfPolicies(t *testing.T) {
+	e := open(t, authz.Options{Bundle: writeFiles(t, map[string]string{"p.rego": echo})})
+	none := authz.Obligations{CacheTTL: -1}
+	tests := []struct {
+		result string
+		want   authz.Decision
+	}{
+		{`{"allow":true}`, authz.Decision{Allow: true, Obligations: none}},
+		{`{"allow":false,"reason":"no","rule":"r"}`, authz.Decision{Reason: "no", Rule: "r", Obligations: none}},
+		{`{"allow":true,"obligations":{}}`, authz.Decision{Allow: true, Obligations: none}},
+		{
+			`{"allow":true,"reason":"why","rule":"r","obligations":{"redact":["$.a","$.b[*]"],"cache":{"ttl":1.5},
+			"limit":{"requests":10,"per":60,"key":"k"},"severity":"high"}}`,
+			authz.Decision{Allow: true, Reason: "why", Rule: "r", Obligations: authz.Obligations{
+				Redact: []string{"$.a", "$.b[*]"}, CacheTTL: 1500 * time.Millisecond,
+				Limit: &authz.Limit{Key: "k", Requests: 10, Per: time.Minute}, Severity: "high",
+			}},
+		},
+		{`{"allow":true,"obligations":{"cache":{"ttl":0}}}`, authz.Decision{Allow: true}},
+		{`{"allow":false,"reason":"no","obligations":{"surprise":1}}`, authz.Decision{Reason: "no", Obligations: none}},
+	}
+	for _, tt := range tests {
+		d, err := e.EvalJSON(t.Context(), fmt.Appendf(nil, `{"result":%s}`, tt.result))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tt.want.Tier, tt.want.Revision = "topdown", e.Revision()
+		if diff := cmp.Diff(tt.want, d, anyID); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.result, diff)
+		}
+	}
+}
+
+// TestMisunderstoodDecisions: what the engine cannot read in full is a deny.
+func TestMisunderstoodDecisions(t *testing.T) {
+	e := open(t, authz.Options{Bundle: writeFiles(t, map[string]string{"p.rego": echo})})
+	tests := []struct{ result, reason string }{
+		{`true`, authz.ReasonUnavailable},
+		{`[{"allow":true}]`, authz.ReasonUnavailable},
+		{`{}`, authz.ReasonUnavailable},
+		{`{"allow":"true"}`, authz.ReasonUnavailable},
+		{`{"allow":1}`, authz.ReasonUnavailable},
+		{`{"allow":null}`, authz.ReasonUnavailable},
+		{`{"allow":true,"reason":3}`, authz.ReasonObligation},
+		{`{"allow":true,"rule":["r"]}`, authz.ReasonObligation},
+		{`{"allow":true,"obligation":{}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":[]}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":null}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"hide_tools":["a"]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":"$.a"}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[1]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[""]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":{"$.a":true}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"cache":60}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"cache":{"ttl":-1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"cache":{"ttl":"60s"}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"cache":{"ttl":1e30}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"cache":{"ttl":1,"scope":"public"}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"requests":0,"per":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"requests":1.5,"per":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"requests":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"requests":1,"per":1,"key":2}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"requests":1,"per":1,"burst":2}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"severity":"extreme"}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"severity":1}}`, authz.ReasonObligation},
+	}
+	for _, tt := range tests {
+		d, err := e.EvalJSON(t.Context(), fmt.Appendf(nil, `{"result":%s}`, tt.result))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Allow || d.Reason != tt.reason || d.Err == nil || d.Tier != "" {
+			t.Errorf("%s: allow %v, reason %q, error %v; want a deny for %q", tt.result, d.Allow, d.Reason, d.Err, tt.reason)
+		}
+		if diff := cmp.Diff(authz.Obligations{CacheTTL: -1}, d.Obligations); diff != "" {
+			t.Errorf("%s: obligations (-want +got):\n%s", tt.result, diff)
+		}
+	}
+}
+
+func TestUndefinedAndConflictingDecisions(t *testing.T) {
+	tests := []struct{ name, policy, reason string }{
+		{"undefined", "package sark\ndecision := {\"allow\": true} if input.never", authz.ReasonUndefined},
+		{"conflict", "package sark\ndecision := {\"allow\": true}\ndecision := {\"allow\": false} if input.action", authz.ReasonUnavailable},
+		{"set", "package sark\ndecision contains {\"allow\": true}", authz.ReasonUnavailable},
+	}
+	for _, tt := range tests {
+		e := open(t, authz.Options{Bundle: writeFiles(t, map[string]string{"p.rego": tt.policy})})
+		if d := e.Decide(t.Context(), callTool(admin(), `{}`)); d.Allow || d.Reason != tt.reason {
+			t.Errorf("%s: %+v, want a deny for %q", tt.name, d, tt.reason)
+		}
+	}
+}

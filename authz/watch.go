@@ -1,0 +1,68 @@
+package authz
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// fingerprint stands for the state of a local bundle's files: names, sizes, times and modes.
+type fingerprint [sha256.Size]byte
+
+// watch reloads a local bundle when its files change. It polls, because notifications do not arrive from network and
+// overlay file systems, and because a bundle may be replaced as a whole: by a rename, or by the symbolic link that
+// Kubernetes switches on a mounted volume. A change counts once two looks in a row agree, so that a copy in progress is not
+// taken for a policy. loaded is how the files were before they were read. The context ends it.
+func (e *Engine) watch(ctx context.Context, interval time.Duration, loaded fingerprint) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	seen := loaded
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := e.source.fingerprint()
+		if now == seen && now != loaded {
+			loaded = now
+			_ = e.Reload(ctx) // the engine keeps, counts and logs the error
+		}
+		seen = now
+	}
+}
+
+// fingerprint looks at the files through symbolic links, and reads none of them. What cannot be looked at counts as absent.
+func (s *source) fingerprint() fingerprint {
+	root, err := filepath.EvalSymlinks(s.path)
+	if err != nil {
+		return fingerprint{}
+	}
+	h, skipped := sha256.New(), ignoredBelow(root)
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil
+		}
+		if skipped(path, info, 0) {
+			return skip(d)
+		}
+		_, _ = fmt.Fprintf(h, "%q %d %d %v\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
+		return nil
+	})
+	return fingerprint(h.Sum(nil))
+}
+
+func skip(d fs.DirEntry) error {
+	if d.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}

@@ -1,0 +1,8 @@
+package policy
+
+import "embed"
+
+// FS holds the Rego files of the default policy, without their tests.
+//
+//go:embed main.rego rbac.rego protocol.rego sensitivity.rego team_access.rego arguments.rego api.rego
+var FS embed.FS
