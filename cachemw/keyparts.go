@@ -1,0 +1,127 @@
+package cachemw
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+)
+
+// KeyParts is everything that a response may depend on. Fields that do not apply stay empty.
+type KeyParts struct {
+	// Scope says who may share the entry. Anything but Public is taken for Private.
+	Scope Scope
+	// Partition is who may share a private entry: a digest of the credential. A private key without one is a bug. Public
+	// keys leave it out of the digest.
+	Partition []byte
+	// Server is the upstream that answers.
+	Server string
+	// Generation is the generation of Server (see Cache.Generation). The cache compares it with the entry's own too, so a
+	// key without it is safe; a key with it never finds an entry of another generation in a shared backend.
+	Generation uint64
+	// Route is the route of a plain request, empty for JSON-RPC.
+	Route string
+	// Method is the JSON-RPC method, or the HTTP method of a plain request.
+	Method string
+	// Params is the raw JSON of params. It is brought into a canonical form that leaves out what cannot change the result.
+	Params []byte
+	// Query is the raw query string, without "?". The order of parameters with different names does not count.
+	Query []byte
+	// Accept is the negotiated media type or types.
+	Accept string
+	// ProtocolVersion is the MCP revision.
+	ProtocolVersion string
+	// Capabilities is the raw JSON of the client's capabilities.
+	Capabilities []byte
+}
+
+// keyDomain begins every digest. It changes when the meaning of a part does, so that a shared backend never mixes two
+// versions of the gateway.
+const keyDomain = "sark cachemw key 1"
+
+// keyWriter holds the memory that making a key takes.
+type keyWriter struct {
+	canonicaliser
+	digested []byte
+}
+
+// keyWriters are kept because their memory escapes: the canonical form is built by recursion.
+var keyWriters = sync.Pool{New: func() any { return new(keyWriter) }}
+
+// maxKept is the size, in bytes, above which a writer's memory is not kept.
+const maxKept = 16 << 10
+
+// NewKey returns the key of the parts: a SHA-256 over each part with its length before it, so that no value can pose as the
+// end of one part and the beginning of the next. It panics when a private key has no partition. It does not allocate for
+// requests of usual size.
+func NewKey(p KeyParts) Key {
+	w, _ := keyWriters.Get().(*keyWriter)
+	defer w.keep()
+	w.question(&p)
+	return w.sum(p.Scope, p.Partition)
+}
+
+// NewKeys returns the two keys under which an answer may be stored, the private one of p.Partition and the public one,
+// whatever p.Scope says. It costs little more than one of them.
+func NewKeys(p KeyParts) (private, public Key) {
+	w, _ := keyWriters.Get().(*keyWriter)
+	defer w.keep()
+	w.question(&p)
+	return w.sum(Private, p.Partition), w.sum(Public, nil)
+}
+
+// keep puts the writer back.
+func (w *keyWriter) keep() {
+	if cap(w.digested) <= maxKept {
+		keyWriters.Put(w)
+	}
+}
+
+// sum ends the digest with who may share the answer.
+func (w *keyWriter) sum(scope Scope, partition []byte) Key {
+	asked := w.digested
+	if scope == Public {
+		w.digested = append(asked, 'P')
+	} else {
+		if len(partition) == 0 {
+			panic("BUG: a private cache key needs a partition")
+		}
+		w.digested = appendPart(append(asked, 'p'), partition)
+	}
+	key := Key(sha256.Sum256(w.digested))
+	w.digested = w.digested[:len(asked)]
+	return key
+}
+
+// question writes all that is digested apart from who asks.
+func (w *keyWriter) question(p *KeyParts) {
+	d := append(w.digested[:0], keyDomain...)
+	d = appendPart(d, p.Server)
+	d = binary.BigEndian.AppendUint64(d, p.Generation)
+	d = appendPart(d, p.Route)
+	d = appendPart(d, p.Method)
+	d = w.appendJSON(d, p.Params, inParams)
+	d = appendQuery(d, p.Query)
+	d = appendPart(d, p.Accept)
+	d = appendPart(d, p.ProtocolVersion)
+	w.digested = w.appendJSON(d, p.Capabilities, elsewhere)
+}
+
+// appendJSON appends the canonical form of a JSON value as a part. What has none, because it is malformed, ambiguous or
+// too large to be worth the work, counts byte by byte: then two spellings of one question merely miss each other. The
+// letter before a part keeps the two kinds apart.
+func (w *keyWriter) appendJSON(dst, value []byte, at place) []byte {
+	start := len(dst)
+	out, ok := w.append(append(dst, 'c', 0, 0, 0, 0, 0, 0, 0, 0), value, at)
+	if !ok {
+		return appendPart(append(out[:start], 'r'), value)
+	}
+	body := start + 1 + 8
+	binary.BigEndian.PutUint64(out[start+1:body], uint64(len(out)-body)) //nolint:gosec // out only grows
+	return out
+}
+
+// appendPart appends the length of part and part.
+func appendPart[T string | []byte](dst []byte, part T) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(len(part)))
+	return append(dst, part...)
+}

@@ -1,0 +1,166 @@
+package cachemw
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
+)
+
+const (
+	// defaultMaxBytes is the size of the cache when Options do not say: 64 MiB.
+	defaultMaxBytes = 64 << 20
+	// entryOverhead is what an entry costs beside its bytes: key, node, item and headers.
+	entryOverhead = 512
+	// maxShare is the part of the cache that one entry may take: an eighth.
+	maxShare = 8
+)
+
+// Memory is a Backend in the process: otter's W-TinyLFU, bounded in bytes, with an expiry for each entry.
+type Memory struct {
+	cache       *otter.Cache[Key, *item]
+	generations *generations
+	evictions   *evictions
+	maxEntry    int
+	now         func() time.Time
+}
+
+// item is a stored entry and its generation.
+type item struct {
+	entry      Entry
+	generation *generation
+}
+
+// MemoryOptions are the options of NewMemory.
+type MemoryOptions struct {
+	// MaxBytes bounds what is stored, overhead included. Default 64 MiB. One entry may take an eighth of it.
+	MaxBytes int64
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+// NewMemory returns an empty Memory. The caller must Close it.
+func NewMemory(o MemoryOptions) (*Memory, error) {
+	if o.MaxBytes < 0 {
+		return nil, fmt.Errorf("cachemw: MaxBytes is %d, must not be negative", o.MaxBytes)
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.MaxBytes < maxShare*entryOverhead {
+		return nil, errors.New("cachemw: MaxBytes is too small for a single entry")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	m := &Memory{
+		generations: newGenerations(o.Now),
+		evictions:   &evictions{},
+		maxEntry:    int(min(o.MaxBytes/maxShare, math.MaxInt32)),
+		now:         o.Now,
+	}
+	cache, err := otter.New(&otter.Options[Key, *item]{
+		MaximumWeight: uint64(o.MaxBytes),
+		Weigher:       func(_ Key, i *item) uint32 { return uint32(weight(i.entry)) }, //nolint:gosec // at most maxEntry
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[Key, *item]) time.Duration {
+			return e.Value.entry.TTL
+		}),
+		StatsRecorder: m.evictions,
+		Clock:         clock{o.Now},
+		// Maintenance runs where it is due: it is short, and there is nothing to wait for in Close.
+		Executor: func(f func()) { f() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the cache: %w", err)
+	}
+	m.cache = cache
+	return m, nil
+}
+
+// Load implements Backend.
+func (m *Memory) Load(_ context.Context, key Key) (Entry, bool, error) {
+	i, ok := m.cache.GetIfPresent(key)
+	if !ok || i.generation.ended.Load() {
+		return Entry{}, false, nil
+	}
+	return i.entry, true, nil
+}
+
+// Save implements Backend. An entry that would take too much room is dropped.
+func (m *Memory) Save(_ context.Context, key Key, e Entry) error {
+	g := m.generations.live(e.Generation)
+	if g == nil || weight(e) > m.maxEntry {
+		return nil
+	}
+	e.Body = bytes.Clone(e.Body)
+	e.Header = slices.Clone(e.Header)
+	m.cache.Set(key, &item{entry: e, generation: g})
+	return nil
+}
+
+// Generation implements Backend.
+func (m *Memory) Generation(_ context.Context, server string) (uint64, error) {
+	return m.generations.of(server), nil
+}
+
+// Invalidate implements Backend. The entries leave when they expire or their room is needed.
+func (m *Memory) Invalidate(_ context.Context, server string) error {
+	m.generations.end(server)
+	return nil
+}
+
+// InvalidateAll implements Backend. The entries leave at once.
+func (m *Memory) InvalidateAll(context.Context) error {
+	m.generations.endAll()
+	m.cache.InvalidateAll()
+	return nil
+}
+
+// Usage implements Backend.
+func (m *Memory) Usage() Usage {
+	return Usage{
+		Entries:   m.cache.EstimatedSize(),
+		Bytes:     int64(m.cache.WeightedSize()), //nolint:gosec // bounded by MaxBytes
+		Evictions: m.evictions.count.Load(),
+	}
+}
+
+// Close implements Backend.
+func (m *Memory) Close() error {
+	m.cache.StopAllGoroutines()
+	return nil
+}
+
+// weight returns how many bytes an entry takes, about.
+func weight(e Entry) int {
+	w := entryOverhead + len(e.Body) + len(e.ContentType)
+	for _, h := range e.Header {
+		w += len(h.Name) + len(h.Value)
+	}
+	return w
+}
+
+// evictions counts evictions and leaves all other statistics out.
+type evictions struct {
+	stats.NoopRecorder
+	count counter
+}
+
+// RecordEviction implements stats.Recorder.
+func (e *evictions) RecordEviction(uint32) { e.count.Add(1) }
+
+// clock gives otter our clock. It ticks in real time, whatever the clock says: ticks only start the removal of entries
+// that have expired.
+type clock struct{ now func() time.Time }
+
+// NowNano implements otter.Clock.
+func (c clock) NowNano() int64 { return c.now().UnixNano() }
+
+// Tick implements otter.Clock.
+func (c clock) Tick(d time.Duration) <-chan time.Time { return time.Tick(d) }
