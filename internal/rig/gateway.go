@@ -1,0 +1,113 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// GatewayOptions says which gateway to start. Every field but Sections and Log is required.
+type GatewayOptions struct {
+	// Binary is the path of sark.
+	Binary string
+	// Dir is an existing directory that the gateway gets for its configuration file and its data.
+	Dir string
+	// Upstream is the URL of the one MCP server behind the gateway, called "upstream", whose path the gateway serves.
+	Upstream string
+	// Sections are the other top-level keys of the configuration file: authn, authz, cache, audit.
+	Sections map[string]any
+	// Log receives what the gateway prints; nil discards it.
+	Log io.Writer
+}
+
+func (o GatewayOptions) validate() error {
+	var errs []error
+	for _, field := range []struct{ name, value string }{
+		{"Binary", o.Binary}, {"Dir", o.Dir}, {"Upstream", o.Upstream},
+	} {
+		if field.value == "" {
+			errs = append(errs, fmt.Errorf("start gateway: %s is empty", field.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Gateway is a running `sark serve`. Its owner must call Stop.
+type Gateway struct {
+	*Process
+	// Proxy, API and Admin are the addresses of its listeners, "127.0.0.1:port".
+	Proxy, API, Admin string
+	// Startup is the time from exec to the first 200 of /health/ready.
+	Startup time.Duration
+}
+
+// StartGateway writes a configuration file, runs `sark serve` on it and returns when the gateway is ready, or an error
+// when it ends first or ctx does.
+func StartGateway(ctx context.Context, o GatewayOptions) (*Gateway, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	g, err := newGateway()
+	if err != nil {
+		return nil, err
+	}
+	file, err := g.writeConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	g.Process, err = Start("sark", []string{o.Binary, "serve", "--config", file}, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Await(ctx, Answering("http://"+g.Admin+"/health/ready")); err != nil {
+		return nil, errors.Join(err, g.Stop())
+	}
+	g.Startup = time.Since(begin)
+	return g, nil
+}
+
+func newGateway() (*Gateway, error) {
+	g := new(Gateway)
+	for _, addr := range []*string{&g.Proxy, &g.API, &g.Admin} {
+		free, err := FreeAddr()
+		if err != nil {
+			return nil, err
+		}
+		*addr = free
+	}
+	return g, nil
+}
+
+func (g *Gateway) writeConfig(o GatewayOptions) (string, error) {
+	config := map[string]any{
+		"data_dir": filepath.Join(o.Dir, "data"),
+		"proxy": map[string]any{
+			"listen":  g.Proxy,
+			"servers": []any{map[string]any{"name": "upstream", "url": o.Upstream, "sensitivity_level": "low"}},
+		},
+		"api":   map[string]any{"listen": g.API},
+		"admin": map[string]any{"listen": g.Admin},
+	}
+	for key, section := range o.Sections {
+		if _, taken := config[key]; taken {
+			return "", fmt.Errorf("write gateway configuration: section %s is the rig's", key)
+		}
+		config[key] = section
+	}
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		return "", fmt.Errorf("write gateway configuration: %w", err)
+	}
+	file := filepath.Join(o.Dir, "sark.yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", fmt.Errorf("write gateway configuration: %w", err)
+	}
+	return file, nil
+}

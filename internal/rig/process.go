@@ -1,0 +1,127 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// grace is how long a child may take to end after SIGTERM before it is killed.
+const grace = 10 * time.Second
+
+// ErrExited reports that a child ended before it did what was waited for. Ask with errors.Is.
+var ErrExited = errors.New("process ended")
+
+// Process is a running child process. Its owner must call Stop.
+type Process struct {
+	name string
+	pid  int
+	done chan struct{} // Closed once the child was waited for; err is set before.
+	err  error
+}
+
+// Start runs argv as a child process called name in errors, with its output going to log (nil discards it). The child
+// is killed when this process dies, however it dies.
+func Start(name string, argv []string, log io.Writer) (*Process, error) {
+	if len(argv) == 0 {
+		return nil, fmt.Errorf("start %s: no command", name)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec // G204: running the given binary is what a rig is for.
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = dieWithParent()
+	cmd.WaitDelay = time.Second // A grandchild that keeps the output open must not keep us.
+	p := &Process{name: name, done: make(chan struct{})}
+	started := make(chan error)
+	go p.run(cmd, started)
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// run starts the child and waits for it on one locked thread, because Linux kills a child whose parent is gone when
+// the thread that started it ends, not the process.
+func (p *Process) run(cmd *exec.Cmd, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	if err == nil {
+		p.pid = cmd.Process.Pid
+	}
+	started <- err
+	if err != nil {
+		return
+	}
+	p.err = cmd.Wait()
+	close(p.done)
+}
+
+// PID returns the process id of the child.
+func (p *Process) PID() int { return p.pid }
+
+// Done is closed when the child has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Stop asks the child to end with SIGTERM, kills it after ten seconds, and returns when it is gone. The error is nil
+// when the child had ended by then with status 0 or because of the signal, and otherwise says how it ended. Stop may
+// be called more than once.
+func (p *Process) Stop() error {
+	p.signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return p.verdict()
+	case <-timer.C:
+	}
+	p.signal(syscall.SIGKILL)
+	<-p.done
+	return fmt.Errorf("%s: still running %v after SIGTERM, killed", p.name, grace)
+}
+
+// signal does nothing once the child was waited for: its number may belong to another process by then.
+func (p *Process) signal(s syscall.Signal) {
+	select {
+	case <-p.done:
+	default:
+		_ = syscall.Kill(p.pid, s) // A child that is gone already is what Stop wants.
+	}
+}
+
+func (p *Process) verdict() error {
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGTERM {
+			return nil
+		}
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s: %w", p.name, p.err)
+	}
+	return nil
+}
+
+// Await calls ready every few milliseconds until it returns nil. It gives up when ctx ends or the child does; the
+// error then wraps ErrExited or the context's error, and tells the last answer of ready.
+func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return errors.Join(fmt.Errorf("await %s: %w; last answer: %w", p.name, ErrExited, err), p.err)
+		case <-ctx.Done():
+			return fmt.Errorf("await %s: %w; last answer: %w", p.name, ctx.Err(), err)
+		case <-ticker.C:
+		}
+	}
+}
