@@ -1,0 +1,130 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+
+	"sark/authz"
+	"sark/internal/admin"
+	"sark/internal/authn"
+	"sark/internal/mcp"
+	"sark/store"
+)
+
+// Registry keeps the registered servers. Its errors are asked with errors.Is: store.ErrNotFound, store.ErrNameTaken,
+// store.ErrBadCursor; any other means that it cannot answer now.
+type Registry interface {
+	CreateServer(ctx context.Context, s *store.Server) error
+	Server(ctx context.Context, id string) (store.Server, error)
+	Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error)
+}
+
+// EventReader reads the audit trail, newest first. A cursor that it did not give is store.ErrBadCursor.
+type EventReader interface {
+	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
+}
+
+// Decider asks the policy. It always has an answer; trouble is a deny.
+type Decider interface {
+	Decide(ctx context.Context, in *authz.Input) authz.Decision
+}
+
+// Catalogue knows the servers and tools of the configuration. ok is false when no server has this name. The tool is
+// described with the server's level and Known false when the configuration says nothing about it.
+type Catalogue interface {
+	Describe(server, tool string) (s authz.Server, t authz.Tool, ok bool)
+}
+
+// Health knows how the process is (see admin.Health).
+type Health interface {
+	Probe(ctx context.Context, name string) admin.Probe
+	Report(ctx context.Context) (admin.Report, error)
+}
+
+// Options are the collaborators of the API.
+type Options struct {
+	// Registry, Audit, Decider and Health are required.
+	Registry Registry
+	Audit    EventReader
+	Decider  Decider
+	Health   Health
+	// Catalogue knows the configured servers; nil when there are none.
+	Catalogue Catalogue
+	// Changed is called after a server was stored and before the reply, so that caches forget what they held about it.
+	// Nil when nothing is cached.
+	Changed func(serverID string)
+	// Version and Environment appear in /health/detailed.
+	Version, Environment string
+	// MaxBodyBytes bounds request bodies. 0 means 1 MiB.
+	MaxBodyBytes int
+	// Log receives the causes of errors. Nil discards.
+	Log *zap.Logger
+	// Now is the clock, for tests. Nil means time.Now.
+	Now func() time.Time
+}
+
+// API answers the management API. It holds no state of its own; all methods may be called from any goroutine.
+type API struct {
+	o Options
+}
+
+// New checks the options and returns the API.
+func New(o Options) (*API, error) {
+	if o.Registry == nil || o.Audit == nil || o.Decider == nil || o.Health == nil {
+		return nil, errors.New("management API: registry, audit, decider and health are required")
+	}
+	if o.MaxBodyBytes < 0 {
+		return nil, errors.New("management API: the body limit must not be negative")
+	}
+	if o.MaxBodyBytes == 0 {
+		o.MaxBodyBytes = 1 << 20
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &API{o: o}, nil
+}
+
+// request is one request as handlers see it. Its bytes die when Serve returns.
+type request struct {
+	caller authn.Caller
+	call   *mcp.Call
+	in     *fasthttp.Request
+	out    *fasthttp.Response
+}
+
+// handler answers a request or returns why not: a *Problem for the client, any other error for the log.
+type handler func(a *API, ctx context.Context, r *request) error
+
+// Serve answers a call that Route made. The caller has authenticated and authorised it, except on routes that are Public.
+// Serve sets call.Name to the new id when it created a server, so that the audit event names it.
+func (a *API) Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response) {
+	row := rowOf(call.Route)
+	if row == nil {
+		panic("BUG: the management API has no route " + call.Route)
+	}
+	r := &request{caller: caller, call: call, in: req, out: resp}
+	if err := row.serve(a, ctx, r); err != nil {
+		a.refuse(r, err)
+	}
+}
+
+// refuse answers with the problem in err, or with a bare 500 whose cause only the log tells.
+func (a *API) refuse(r *request, err error) {
+	var p *Problem
+	if !errors.As(err, &p) {
+		p = &Problem{Status: fasthttp.StatusInternalServerError, Code: "internal_error", Detail: "Internal error", cause: err}
+	}
+	if p.cause != nil {
+		a.o.Log.Error("management call failed", zap.String("route", r.call.Route),
+			zap.Stringer("exchange_id", r.caller.ExchangeID), zap.Error(p.cause))
+	}
+	p.Write(r.out, r.caller.ExchangeID, r.caller.DecisionID)
+}

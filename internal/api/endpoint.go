@@ -1,0 +1,134 @@
+package api
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkEndpoint says why a URL cannot be the endpoint of a registered server: it is not an absolute http or https URL, it
+// carries credentials, or its host is one that an ordinary server never has and a forged request would like to reach.
+// Loopback and private addresses are fine: that is where sidecars and cluster services live. Names are not resolved here;
+// what they resolve to has to be checked when dialing.
+func checkEndpoint(endpoint string) error {
+	if strings.ContainsFunc(endpoint, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
+		return errors.New("should be ASCII without spaces and backslashes")
+	}
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		return errors.New("should be a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("should begin with http:// or https://")
+	case u.Opaque != "" || u.Hostname() == "":
+		return errors.New("should name a host")
+	case u.User != nil:
+		return errors.New("should not carry credentials")
+	case u.Fragment != "" || strings.Contains(endpoint, "#"):
+		return errors.New("should have no fragment")
+	}
+	if err := checkPort(u); err != nil {
+		return err
+	}
+	return checkHost(u.Hostname())
+}
+
+func checkPort(u *url.URL) error {
+	if u.Port() == "" && !strings.HasSuffix(u.Host, ":") {
+		return nil
+	}
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+		return errors.New("should have a port from 1 to 65535")
+	}
+	return nil
+}
+
+// checkHost refuses addresses of link-local, multicast and metadata services in every form that resolvers understand.
+func checkHost(host string) error {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if slices.Contains(metadataNames(), host) {
+		return errors.New("should not name a metadata service")
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		if endsInNumber(host) || strings.Contains(host, ":") {
+			return errors.New("should write an address in its usual form")
+		}
+		return checkName(host)
+	}
+	if address.Zone() != "" {
+		return errors.New("should not have a zone")
+	}
+	return checkAddress(embedded(address))
+}
+
+// checkName accepts the characters of host names, and underscores, which container networks use.
+func checkName(host string) error {
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInLabel) {
+			return errors.New("should have a valid host name")
+		}
+	}
+	return nil
+}
+
+func notInLabel(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
+}
+
+func checkAddress(a netip.Addr) error {
+	switch {
+	case a.IsUnspecified():
+		return errors.New("should not be the unspecified address")
+	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return errors.New("should not be a multicast or broadcast address")
+	case a.IsLinkLocalUnicast():
+		return errors.New("should not be a link-local address")
+	case slices.Contains(metadataAddresses(), a):
+		return errors.New("should not be the address of a metadata service")
+	}
+	return nil
+}
+
+// embedded returns the IPv4 address inside an IPv4-mapped (RFC 4291), 6to4 (RFC 3056) or NAT64 (RFC 6052) one.
+func embedded(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	if a.Is4() {
+		return a
+	}
+	b := a.As16()
+	switch {
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(a), netip.MustParsePrefix("::/96").Contains(a) && b[12] != 0:
+		return netip.AddrFrom4([4]byte(b[12:16]))
+	case netip.MustParsePrefix("2002::/16").Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
+}
+
+// endsInNumber reports whether the last label is a number, decimal, octal or hexadecimal. Resolvers read such a host as an
+// IPv4 address in one of its old forms (0xa9fea9fe, 2852039166, 169.254.43518), which no rule for addresses sees.
+func endsInNumber(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
+// metadataNames are the host names under which clouds serve credentials to whoever asks.
+func metadataNames() []string {
+	return []string{"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+}
+
+// metadataAddresses are those of metadata services that are not link-local: AWS and Google over IPv6, then Alibaba, Azure
+// and Oracle.
+func metadataAddresses() []netip.Addr {
+	return []netip.Addr{
+		netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+		netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("192.0.0.192"),
+	}
+}

@@ -1,0 +1,173 @@
+package api
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/valyala/fasthttp"
+
+	"sark/authz"
+	"sark/internal/authn"
+	"sark/internal/mcp"
+)
+
+// The names of the routes: Call.Route, and the label of a route in cache rules and metrics.
+const (
+	RouteServersList    = "servers.list"
+	RouteServersGet     = "servers.get"
+	RouteServersCreate  = "servers.create"
+	RoutePolicyEvaluate = "policy.evaluate"
+	RouteAuditEvents    = "audit.events"
+	RouteHealth         = "health"
+	RouteHealthLive     = "health.live"
+	RouteHealthReady    = "health.ready"
+	RouteHealthStartup  = "health.startup"
+	RouteHealthDetailed = "health.detailed"
+	RouteHealthPools    = "health.pools"
+)
+
+// route is one row of the table.
+type route struct {
+	name         string
+	method       string
+	path         string // without the last slash; a final "/{id}" stands for one more segment
+	action       string
+	resourceType string
+	readOnly     bool
+	public       bool
+	serve        handler
+}
+
+// resourceUser is the resource type of a call that is about a user.
+const resourceUser = "user"
+
+// idSegment stands for the identifier at the end of a path.
+const idSegment = "/{id}"
+
+// table holds every route. A path that is fixed stands before a pattern that would match it too.
+var table = [...]route{
+	{RouteServersList, fasthttp.MethodGet, "/api/v1/servers", "server:read", "server", true, false, (*API).listServers},
+	{RouteServersCreate, fasthttp.MethodPost, "/api/v1/servers", "server:register", "server", false, false, (*API).createServer},
+	{RouteServersGet, fasthttp.MethodGet, "/api/v1/servers/{id}", "server:read", "server", true, false, (*API).server},
+	{RoutePolicyEvaluate, fasthttp.MethodPost, "/api/v1/policy/evaluate", "policy:evaluate", "policy", true, false, (*API).evaluate},
+	{RouteAuditEvents, fasthttp.MethodGet, "/api/v1/audit/events", "audit:read", "audit", true, false, (*API).listEvents},
+	{RouteHealth, fasthttp.MethodGet, "/health", "health:read", "health", true, true, (*API).probe},
+	{RouteHealthLive, fasthttp.MethodGet, "/health/live", "health:read", "health", true, true, (*API).probe},
+	{RouteHealthReady, fasthttp.MethodGet, "/health/ready", "health:read", "health", true, true, (*API).probe},
+	{RouteHealthStartup, fasthttp.MethodGet, "/health/startup", "health:read", "health", true, true, (*API).probe},
+	{RouteHealthDetailed, fasthttp.MethodGet, "/health/detailed", "health:read", "health", true, false, (*API).healthDetailed},
+	{RouteHealthPools, fasthttp.MethodGet, "/health/pools", "health:read", "health", true, false, (*API).healthPools},
+}
+
+// Route finds the route of a request by its method and raw path without the query, with or without a last slash. The
+// status is 0 when there is one, 405 when the path has others (see Allow), else 404. HEAD finds what GET finds.
+//
+// Call.Name is what the call is about: the identifier in the path, whose form is checked by the handler, the name of the
+// server to register, or (with resource type "user") the user to evaluate policies as. Call.Arguments is the body of a POST
+// when that is one strict JSON object, for policies to read; any other body is refused by the handler. The call aliases
+// path and body.
+func (a *API) Route(method, path string, body []byte) (mcp.Call, int) {
+	status := fasthttp.StatusNotFound
+	for i := range table {
+		row := &table[i]
+		id, ok := match(row.path, path)
+		if !ok {
+			continue
+		}
+		if !row.answers(method) {
+			status = fasthttp.StatusMethodNotAllowed
+			continue
+		}
+		call := mcp.Call{
+			Kind: mcp.Plain, Action: row.action, ResourceType: row.resourceType, Name: id,
+			Route: row.name, ReadOnly: row.readOnly,
+		}
+		if row.method == fasthttp.MethodPost {
+			a.peek(&call, body)
+		}
+		return call, 0
+	}
+	return mcp.Call{}, status
+}
+
+// peek reads of a body what the call is about. A body that is not one strict object leaves the call as it is.
+func (a *API) peek(call *mcp.Call, body []byte) {
+	var about struct {
+		Name   string `json:"name"`
+		UserID string `json:"user_id"`
+	}
+	if len(body) > a.o.MaxBodyBytes || decode(body, &about, json.RejectUnknownMembers(false)) != nil {
+		return
+	}
+	call.Arguments = body
+	switch {
+	case call.Route == RouteServersCreate:
+		call.Name = about.Name
+	case call.Route == RoutePolicyEvaluate && about.UserID != "":
+		call.ResourceType, call.Name = resourceUser, about.UserID
+	}
+}
+
+// Allow returns the value of the Allow header for a 405 (RFC 9110 section 10.2.1), or "" for a path without routes.
+func (a *API) Allow(path string) string {
+	var methods []string
+	for i := range table {
+		if _, ok := match(table[i].path, path); !ok {
+			continue
+		}
+		methods = append(methods, table[i].method)
+		if table[i].method == fasthttp.MethodGet {
+			methods = append(methods, fasthttp.MethodHead)
+		}
+	}
+	return strings.Join(methods, ", ")
+}
+
+// Public reports whether a route is served without a credential and without a decision: the four health probes.
+func (a *API) Public(route string) bool {
+	row := rowOf(route)
+	return row != nil && row.public
+}
+
+// Describe tells policies what a call is about, as far as the call itself tells: for a registration the level and
+// the teams that the new server would have, and that the caller would own it.
+func (a *API) Describe(who *authn.Principal, call *mcp.Call) authz.Resource {
+	resource := authz.Resource{Type: call.ResourceType, ID: call.Name}
+	var body registration
+	if call.Route != RouteServersCreate || decode(call.Arguments, &body) != nil {
+		return resource
+	}
+	s := body.server(who)
+	resource.SensitivityLevel, resource.Teams, resource.OwnerID = s.SensitivityLevel, s.Teams, s.OwnerID
+	return resource
+}
+
+// match compares a path with a pattern of the table and returns the segment that stands for {id}.
+func match(pattern, path string) (id string, ok bool) {
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	prefix, isPattern := strings.CutSuffix(pattern, idSegment)
+	if !isPattern {
+		return "", path == pattern
+	}
+	id, ok = strings.CutPrefix(path, prefix+"/")
+	if !ok || id == "" || strings.Contains(id, "/") {
+		return "", false
+	}
+	return id, true
+}
+
+func (r *route) answers(method string) bool {
+	return method == r.method || (method == fasthttp.MethodHead && r.method == fasthttp.MethodGet)
+}
+
+// rowOf returns the row with a name, or nil.
+func rowOf(name string) *route {
+	i := slices.IndexFunc(table[:], func(r route) bool { return r.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &table[i]
+}
