@@ -98,7 +98,7 @@ var (
 // Ready, not by Open. The context bounds Open alone: Close ends the engine.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o = o.withDefaults()
-	if o.Bundle != "" && o.OPA != nil {
+	if o.Bundle != "" && len(o.OPA) > 0 {
 		return nil, errTwoSources
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -119,7 +119,7 @@ func (e *Engine) open(ctx context.Context, o Options) error {
 		return err
 	}
 	var before fingerprint
-	if o.OPA == nil {
+	if len(o.OPA) == 0 {
 		e.source = &source{path: o.Bundle}
 		before = e.source.fingerprint()
 	}

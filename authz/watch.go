@@ -36,8 +36,12 @@ func (e *Engine) watch(ctx context.Context, interval time.Duration, loaded finge
 	}
 }
 
-// fingerprint looks at the files through symbolic links, and reads none of them. What cannot be looked at counts as absent.
+// fingerprint looks at the files through symbolic links, and reads none of them. What cannot be looked at counts as absent,
+// and the built-in policy has no files.
 func (s *source) fingerprint() fingerprint {
+	if s.path == "" { // EvalSymlinks would take it for the working directory
+		return fingerprint{}
+	}
 	root, err := filepath.EvalSymlinks(s.path)
 	if err != nil {
 		return fingerprint{}

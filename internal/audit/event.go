@@ -48,7 +48,7 @@ const (
 type Event struct {
 	// ID is a UUID of version 7 made from the same clock read as Time.
 	ID uuid.UUID `column:"id"`
-	// Time is when the exchange was accepted, in UTC, with microseconds.
+	// Time is when the exchange was accepted, in a close event when it ended; in UTC, with microseconds.
 	Time time.Time `column:"timestamp"`
 	// ClassUID is the OCSF class: 6003 API Activity, 3002 Authentication, 3004 Entity Management.
 	ClassUID int32 `column:"class_uid"`
