@@ -1,0 +1,227 @@
+package migrations_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"sark/internal/audit"
+	"sark/store/migrations"
+)
+
+// seedIndexes are the names that operators of the reference system know.
+var seedIndexes = []string{
+	"idx_mcp_servers_status", "idx_mcp_servers_sensitivity", "idx_mcp_servers_status_sensitivity", "idx_mcp_servers_created_at",
+	"idx_mcp_servers_status_created", "idx_audit_events_user_time", "idx_audit_events_type_time", "idx_audit_events_server_time",
+	"idx_audit_events_severity",
+}
+
+// column is a column of audit_events as a schema has it.
+type column struct {
+	Name, Type string
+	Required   bool
+}
+
+// wantColumns translates the audit columns' types.
+func wantColumns(types map[audit.Type]string) []column {
+	var want []column
+	for _, c := range audit.Columns() {
+		want = append(want, column{c.Name, types[c.Type], c.Required})
+	}
+	return want
+}
+
+func sqliteTypes() map[audit.Type]string {
+	return map[audit.Type]string{
+		audit.TypeUUID: "BLOB", audit.TypeTimestamp: "INTEGER", audit.TypeInt4: "INTEGER", audit.TypeInt8: "INTEGER",
+		audit.TypeFloat8: "REAL", audit.TypeBool: "INTEGER", audit.TypeText: "TEXT", audit.TypeTextArray: "TEXT",
+		audit.TypeJSONB: "TEXT", audit.TypeInet: "TEXT", audit.TypeBytea: "BLOB",
+	}
+}
+
+func postgresTypes() map[audit.Type]string {
+	return map[audit.Type]string{
+		audit.TypeUUID: "uuid", audit.TypeTimestamp: "timestamptz", audit.TypeInt4: "integer", audit.TypeInt8: "bigint",
+		audit.TypeFloat8: "double precision", audit.TypeBool: "boolean", audit.TypeText: "text", audit.TypeTextArray: "text[]",
+		audit.TypeJSONB: "jsonb", audit.TypeInet: "inet", audit.TypeBytea: "bytea",
+	}
+}
+
+// textColumns reads the columns of audit_events from the SQL itself.
+func textColumns(t *testing.T, dialect migrations.Dialect) []column {
+	t.Helper()
+	text, err := migrations.SQL(dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(text, "CREATE TABLE audit_events (\n")
+	body, _, ok := strings.Cut(body, "    PRIMARY KEY (id, \"timestamp\")\n")
+	if !ok {
+		t.Fatal("audit_events has no primary key (id, timestamp)")
+	}
+	line := regexp.MustCompile(`^    "?(\w+)"?\s+(.+?)( NOT NULL)?,$`)
+	var got []column
+	for l := range strings.Lines(body) {
+		m := line.FindStringSubmatch(strings.TrimRight(l, "\n"))
+		if m == nil {
+			t.Fatalf("line %q is no column", l)
+		}
+		got = append(got, column{m[1], m[2], m[3] != ""})
+	}
+	return got
+}
+
+func TestAuditColumnsInTheSQL(t *testing.T) {
+	for dialect, types := range map[migrations.Dialect]map[audit.Type]string{
+		migrations.SQLite: sqliteTypes(), migrations.Postgres: postgresTypes(),
+	} {
+		if diff := cmp.Diff(wantColumns(types), textColumns(t, dialect)); diff != "" {
+			t.Errorf("%s: audit_events differs from audit.Columns (-columns +SQL):\n%s", dialect, diff)
+		}
+	}
+}
+
+func TestUpOnSQLite(t *testing.T) {
+	db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "sark.db"))
+	checkUp(t, db, migrations.SQLite)
+
+	got := queryColumns(t, db, `SELECT name, type, "notnull" FROM pragma_table_info('audit_events') ORDER BY cid`)
+	if diff := cmp.Diff(wantColumns(sqliteTypes()), got); diff != "" {
+		t.Errorf("audit_events (-want +got):\n%s", diff)
+	}
+	checkIndexes(t, db, `SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name`)
+}
+
+// TestUpOnPostgres runs the PostgreSQL dialect on the server that SARK_TEST_POSTGRES_URL names, in a schema of its own.
+func TestUpOnPostgres(t *testing.T) {
+	url := os.Getenv("SARK_TEST_POSTGRES_URL")
+	if url == "" {
+		t.Log("SARK_TEST_POSTGRES_URL is not set: the PostgreSQL dialect is checked by its text only")
+		return
+	}
+	schema := fmt.Sprintf("sark_migrations_%d", os.Getpid())
+	admin := open(t, "pgx", url)
+	exec(t, admin, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { exec(t, admin, "DROP SCHEMA "+schema+" CASCADE") })
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	db := open(t, "pgx", url+separator+"search_path="+schema)
+	checkUp(t, db, migrations.Postgres)
+
+	got := queryColumns(t, db, `SELECT attname, replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz'),
+		attnotnull::int FROM pg_attribute WHERE attrelid = 'audit_events'::regclass AND attnum > 0 ORDER BY attnum`)
+	if diff := cmp.Diff(wantColumns(postgresTypes()), got); diff != "" {
+		t.Errorf("audit_events (-want +got):\n%s", diff)
+	}
+	checkIndexes(t, db, `SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname`)
+}
+
+// checkUp migrates an empty database and looks at the steps before, during and after.
+func checkUp(t *testing.T, db *sql.DB, dialect migrations.Dialect) {
+	t.Helper()
+	ctx := t.Context()
+	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}}
+	before, err := migrations.Status(ctx, db, dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	applied, err := migrations.Up(ctx, db, dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := migrations.Up(ctx, db, dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := migrations.Status(ctx, db, dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := append([]migrations.Step(nil), want...)
+	for i := range done {
+		done[i].Applied = true
+	}
+	got := [][]migrations.Step{before, applied, again, after}
+	if diff := cmp.Diff([][]migrations.Step{want, done, nil, done}, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("steps before, applied, applied again, after (-want +got):\n%s", diff)
+	}
+}
+
+func checkIndexes(t *testing.T, db *sql.DB, query string) {
+	t.Helper()
+	have := make(map[string]bool)
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // read to the end below
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		have[name] = true
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range seedIndexes {
+		if !have[name] {
+			t.Errorf("index %s is missing", name)
+		}
+	}
+}
+
+func queryColumns(t *testing.T, db *sql.DB, query string) []column {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // read to the end below
+	var got []column
+	for rows.Next() {
+		var c column
+		if err := rows.Scan(&c.Name, &c.Type, &c.Required); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, c)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func open(t *testing.T, driver, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func exec(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Source is where a shipper takes events from: the spool.
+type Source interface {
+	// Writer is the id of the chain.
+	Writer() uuid.UUID
+	// Read returns events after a number, see spool.Spool.
+	Read(after int64, limit int) (tuples [][]byte, last int64, err error)
+	// Last is the number of the last event that was recorded.
+	Last() int64
+	// Sync returns when everything that was recorded can be read.
+	Sync() error
+	// Wake receives a signal after events have become readable.
+	Wake() <-chan struct{}
+	// Advance continues the chain after a number that the sink has and the source has not.
+	Advance(seq int64) error
+	// Droppable and Drop free what the sink has.
+	Droppable(upto int64) bool
+	Drop(upto int64) error
+}
+
+// Sink is where a shipper brings events to: a database.
+type Sink interface {
+	// AppendEvents stores tuples and moves the writer's offset, together or not at all. It wraps ErrFenced and ErrBadRow.
+	AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error
+	// Offset is the number of the writer's last event that was stored.
+	Offset(ctx context.Context, writer uuid.UUID) (int64, error)
+}
+
+// Checkpointer is what a sink also has whose commits may be lost in a power cut until it was asked to make them durable.
+type Checkpointer interface {
+	Checkpoint(ctx context.Context) error
+}
+
+// Defaults of ShipperOptions, measured: smaller batches cost a third of the rate, larger ones win nothing.
+const (
+	DefaultBatch    = 2000
+	DefaultInterval = 250 * time.Millisecond
+)
+
+// ShipperOptions say what is shipped where.
+type ShipperOptions struct {
+	// Source and Sink are required.
+	Source Source
+	Sink   Sink
+	// Batch is how many events are stored at once, 1 to 5000; 0 is DefaultBatch.
+	Batch int
+	// Interval is how long an event waits for others before it is stored; 0 is DefaultInterval.
+	Interval time.Duration
+	// DeadDir is the folder into which events go that the sink can never take, one JSON file each; required.
+	DeadDir string
+	// Log is required.
+	Log *zap.Logger
+	// Metrics registers the metrics sark_store_shipper_*; nil registers nothing.
+	Metrics prometheus.Registerer
+}
+
+func (o ShipperOptions) withDefaults() (ShipperOptions, error) {
+	if o.Source == nil || o.Sink == nil || o.DeadDir == "" || o.Log == nil {
+		return o, errors.New("options Source, Sink, DeadDir and Log are required")
+	}
+	if o.Batch == 0 {
+		o.Batch = DefaultBatch
+	}
+	if o.Interval == 0 {
+		o.Interval = DefaultInterval
+	}
+	if o.Batch < 1 || o.Batch > 5000 || o.Interval < 0 {
+		return o, fmt.Errorf("option Batch %d or Interval %v is out of range", o.Batch, o.Interval)
+	}
+	return o, nil
+}
+
+// Shipper moves events from the source to the sink, each exactly once: the offset that says which events the sink has is
+// kept in the sink, and changes in the transaction that stores them.
+type Shipper struct {
+	o       ShipperOptions
+	offset  atomic.Int64 // the sink's, as far as known
+	shipped atomic.Int64
+	failed  atomic.Int64
+	dead    atomic.Int64
+	behind  atomic.Int64 // since when there are events to ship, in Unix microseconds; 0: none
+
+	mu    sync.Mutex // held while a batch is shipped
+	known bool       // offset was read since the last failure
+}
+
+// NewShipper makes a shipper; Run sets it to work.
+func NewShipper(o ShipperOptions) (*Shipper, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("new shipper: %w", err)
+	}
+	s := &Shipper{o: o}
+	if err := s.registerMetrics(); err != nil {
+		return nil, fmt.Errorf("new shipper: %w", err)
+	}
+	return s, nil
+}
+
+// Run ships until ctx ends, and then returns nil; what is left stays in the source. While the sink is away it tries again
+// after growing pauses. To drain at the end, call Flush after Run has returned.
+func (s *Shipper) Run(ctx context.Context) error {
+	var pause backoff
+	tick := time.NewTicker(s.o.Interval)
+	defer tick.Stop()
+	for {
+		more, err := s.ship(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			s.o.Log.Warn("audit events cannot be stored; they stay in the spool", zap.Error(err), zap.Int64("waiting", s.Waiting()))
+			if !pause.wait(ctx) {
+				return nil
+			}
+			continue
+		}
+		pause.reset()
+		if !more && !s.await(ctx, tick.C) {
+			return nil
+		}
+	}
+}
+
+// await returns when a batch is full, or when the interval is over and there is something to ship; false when ctx ends.
+func (s *Shipper) await(ctx context.Context, interval <-chan time.Time) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-interval:
+			if s.Waiting() > 0 {
+				return true
+			}
+		case <-s.o.Source.Wake():
+			if s.Waiting() >= int64(s.o.Batch) {
+				return true
+			}
+		}
+	}
+}
+
+// Flush ships everything that the source holds now. It tries again while the sink is away, until ctx ends.
+func (s *Shipper) Flush(ctx context.Context) error {
+	if err := s.o.Source.Sync(); err != nil {
+		return fmt.Errorf("flush audit events: %w", err)
+	}
+	target := s.o.Source.Last()
+	var pause backoff
+	for {
+		_, err := s.ship(ctx)
+		if err == nil && s.offset.Load() >= target {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("flush audit events: %w", errors.Join(ctx.Err(), err))
+		}
+		if err != nil {
+			pause.wait(ctx)
+		}
+	}
+}
+
+// Waiting is how many recorded events the sink does not have, as far as known.
+func (s *Shipper) Waiting() int64 { return max(0, s.o.Source.Last()-s.offset.Load()) }
+
+// Lag is how long there have been events to ship without a success; 0 when the sink has everything.
+func (s *Shipper) Lag() time.Duration {
+	since := s.behind.Load()
+	if since == 0 || s.Waiting() == 0 {
+		return 0
+	}
+	return time.Since(time.UnixMicro(since))
+}
+
+// ship stores one batch, and reports whether it was full: there is probably more.
+func (s *Shipper) ship(ctx context.Context) (more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.note(err) }()
+	if err := s.locate(ctx); err != nil {
+		return false, err
+	}
+	after := s.offset.Load()
+	tuples, last, err := s.o.Source.Read(after, s.o.Batch)
+	if err != nil {
+		return false, err
+	}
+	if last == after {
+		return false, nil
+	}
+	if err := s.store(ctx, after, last, tuples); err != nil {
+		s.known = false // the commit may have happened: ask
+		return false, err
+	}
+	return len(tuples) == s.o.Batch, s.free(ctx)
+}
+
+// note keeps the counters and the time since when the sink lags.
+func (s *Shipper) note(err error) {
+	if err != nil {
+		s.failed.Add(1)
+	}
+	switch {
+	case s.Waiting() == 0:
+		s.behind.Store(0)
+	case err == nil || s.behind.Load() == 0:
+		s.behind.Store(time.Now().UnixMicro())
+	}
+}
+
+// locate reads the sink's offset, at the beginning and after every failure.
+func (s *Shipper) locate(ctx context.Context) error {
+	if s.known {
+		return nil
+	}
+	offset, err := s.o.Sink.Offset(ctx, s.o.Source.Writer())
+	if err != nil {
+		return err
+	}
+	if err := s.o.Source.Advance(offset); err != nil {
+		return err
+	}
+	s.offset.Store(offset)
+	s.known = true
+	return nil
+}
+
+// store gives a batch to the sink. When a row can never be stored the batch is halved until that row is alone, which is then
+// set aside.
+func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte) error {
+	err := s.o.Sink.AppendEvents(ctx, s.o.Source.Writer(), after, last, tuples)
+	switch {
+	case err == nil:
+		s.offset.Store(last)
+		s.shipped.Add(int64(len(tuples)))
+		return nil
+	case !errors.Is(err, ErrBadRow) || len(tuples) == 0:
+		return err
+	case len(tuples) == 1:
+		return s.bury(ctx, after, last, tuples[0], err)
+	}
+	half := len(tuples) / 2
+	middle, err := sequence(tuples[half-1])
+	if err != nil {
+		return err
+	}
+	if err := s.store(ctx, after, middle, tuples[:half]); err != nil {
+		return err
+	}
+	return s.store(ctx, middle, last, tuples[half:])
+}
+
+// free drops what the sink has from the source, once the sink has it durably.
+func (s *Shipper) free(ctx context.Context) error {
+	offset := s.offset.Load()
+	if !s.o.Source.Droppable(offset) {
+		return nil
+	}
+	if c, ok := s.o.Sink.(Checkpointer); ok {
+		if err := c.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	return s.o.Source.Drop(offset)
+}

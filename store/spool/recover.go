@@ -1,0 +1,297 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"sark/internal/audit"
+)
+
+// findings are what the segments of a folder say.
+type findings struct {
+	writer   uuid.UUID
+	lastSeq  int64
+	head     [32]byte
+	lastRef  uint64
+	segments []*segment
+	orphans  []orphan // exchanges without an outcome, oldest first
+	gaps     []gap
+	known    bool // the damage at the end of the last segment was reported at an earlier start
+}
+
+// orphan is an exchange whose intent or open event has no outcome.
+type orphan struct {
+	ref   uint64
+	open  bool // it has an open event in the trail
+	tuple []byte
+}
+
+// recover reads every segment: it finds the chain's head, exchanges without an outcome, and damage.
+func (s *Spool) recover() (*findings, error) {
+	indexes, err := listSegments(s.o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	found := new(findings)
+	for i, index := range indexes {
+		s.index.Store(index)
+		if err := s.recoverSegment(found, index, i == len(indexes)-1); err != nil {
+			return nil, fmt.Errorf("recover segment %d: %w", index, err)
+		}
+	}
+	if found.writer == uuid.Nil {
+		if found.writer, err = uuid.NewRandom(); err != nil {
+			return nil, fmt.Errorf("make writer id: %w", err)
+		}
+		found.head = audit.GenesisHash(found.writer)
+	}
+	return found, nil
+}
+
+func (s *Spool) recoverSegment(found *findings, index uint64, last bool) error {
+	path := segmentPath(s.o.Dir, index)
+	f, h, size, err := openSegment(path)
+	if errors.Is(err, errHeader) {
+		return s.setAside(found, path, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	if err := s.acceptHeader(found, h); err != nil {
+		return err
+	}
+	r := recovery{found: found, log: s.o.Log, dir: s.o.Dir, path: path, last: last}
+	records, end, err := r.read(newScanner(f, int64(size)))
+	found.known = r.known
+	if err != nil {
+		return err
+	}
+	if records == 0 {
+		return os.Remove(path) // a start that recorded nothing
+	}
+	if err := keepSegment(path, end); err != nil {
+		return err
+	}
+	s.used.Add(end)
+	found.segments = append(found.segments, &segment{
+		index: index, path: path, size: end, lastSeq: found.lastSeq, lastRef: found.lastRef, clean: true, inFolder: true,
+	})
+	return nil
+}
+
+// setAside moves a file whose header is damaged out of the way. Its records are not lost, but need a person.
+func (s *Spool) setAside(found *findings, path string, cause error) error {
+	aside, err := quarantine(s.o.Dir, path)
+	if err != nil {
+		return err
+	}
+	size := int64(0)
+	if st, err := os.Stat(path); err == nil {
+		size = st.Size()
+	}
+	s.o.Log.Error("spool segment has no valid header and was set aside", zap.String("segment", aside), zap.Error(cause))
+	if size > 0 { // an empty file is one that was being made
+		found.gaps = append(found.gaps, gap{reason: "damage", segment: filepath.Base(path), bytes: size})
+	}
+	return os.Remove(path)
+}
+
+// acceptHeader checks that a segment continues the others.
+func (s *Spool) acceptHeader(found *findings, h header) error {
+	if h.columns != s.columns {
+		return errors.New("its events have the columns of another version; let the version that wrote them ship them first")
+	}
+	if found.writer == uuid.Nil {
+		found.writer, found.lastSeq, found.head = h.writer, h.first-1, h.head
+	}
+	if found.writer != h.writer {
+		return fmt.Errorf("its writer is %s, that of others is %s", h.writer, found.writer)
+	}
+	if h.first > found.lastSeq+1 {
+		if !found.known {
+			found.gaps = append(found.gaps, gap{reason: "damage", from: found.lastSeq + 1, to: h.first - 1})
+		}
+		found.lastSeq, found.head = h.first-1, h.head
+	}
+	return nil
+}
+
+// keepSegment cuts a torn tail and makes sure that what was read is on the disk.
+func keepSegment(path string, end int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // our own folder
+	if err != nil {
+		return fmt.Errorf("mend segment: %w", err)
+	}
+	if err := f.Truncate(end); err != nil {
+		return errors.Join(fmt.Errorf("mend segment: %w", err), f.Close())
+	}
+	if err := fdatasync(f); err != nil {
+		return errors.Join(fmt.Errorf("mend segment: %w", err), f.Close())
+	}
+	return f.Close()
+}
+
+// recovery reads one segment.
+type recovery struct {
+	found     *findings
+	log       *zap.Logger
+	dir, path string
+	last      bool // no segment follows
+	known     bool // the damage of this segment was reported at an earlier start
+}
+
+// read takes in every record and says how many there are and where the last one ends, or where the file ends when it is
+// kept as it is.
+func (r *recovery) read(sc *scanner) (records int, end int64, err error) {
+	end = sc.offset()
+	for {
+		rec, err := sc.next()
+		var d *damage
+		switch {
+		case err == nil:
+			records++
+			end = sc.offset()
+			err = r.take(rec)
+		case errors.Is(err, io.EOF):
+			return records, end, nil
+		case errors.As(err, &d):
+			end, err = r.mend(d, end)
+			records++ // whatever it was, the file is kept
+		}
+		if err != nil {
+			return records, end, err
+		}
+	}
+}
+
+// mend notes damage. A torn tail of the last segment is what a crash leaves, and is cut; anything else is kept as evidence.
+func (r *recovery) mend(d *damage, end int64) (int64, error) {
+	name := filepath.Base(r.path)
+	if d.tail && r.last {
+		r.log.Warn("spool segment has a torn tail", zap.String("segment", name), zap.Int64("bytes", d.to-d.from))
+		r.found.gaps = append(r.found.gaps, gap{reason: "torn_tail", segment: name, bytes: d.to - d.from})
+		return end, nil
+	}
+	known, err := inQuarantine(r.dir, r.path)
+	if err != nil {
+		return end, err
+	}
+	r.known = r.known || known
+	if !r.known {
+		aside, err := quarantine(r.dir, r.path)
+		if err != nil {
+			return end, err
+		}
+		r.log.Error("spool segment is damaged; a copy was set aside", zap.String("segment", aside), zap.Error(d))
+		r.found.gaps = append(r.found.gaps, gap{reason: "damage", segment: name, bytes: d.to - d.from})
+	}
+	return d.to, nil
+}
+
+func (r *recovery) take(rec record) error {
+	f := r.found
+	f.lastRef = max(f.lastRef, rec.ref)
+	if rec.kind.sealed() {
+		_, seq, sum, err := audit.Place(rec.payload)
+		if err != nil {
+			return err
+		}
+		if seq > f.lastSeq+1 && !r.known {
+			f.gaps = append(f.gaps, gap{reason: "damage", segment: filepath.Base(r.path), from: f.lastSeq + 1, to: seq - 1})
+		}
+		if seq > f.lastSeq { // a failed segment's records stand again in the one after it
+			f.lastSeq, f.head = seq, sum
+		}
+	}
+	if rec.ref != 0 {
+		f.follow(rec)
+	}
+	return nil
+}
+
+// follow keeps the list of exchanges that have no outcome yet.
+func (f *findings) follow(rec record) {
+	for i := range f.orphans {
+		if f.orphans[i].ref != rec.ref {
+			continue
+		}
+		if !rec.open {
+			f.orphans = append(f.orphans[:i], f.orphans[i+1:]...)
+			return
+		}
+		f.orphans[i].open = f.orphans[i].open || rec.kind == kindEvent
+		return
+	}
+	if rec.open {
+		f.orphans = append(f.orphans, orphan{
+			ref: rec.ref, open: rec.kind == kindEvent, tuple: append([]byte(nil), rec.payload...),
+		})
+	}
+}
+
+// appendOrphansLocked gives every exchange that has no outcome the outcome "unknown", and returns how many records there are
+// now.
+func (s *Spool) appendOrphansLocked(orphans []orphan) uint64 {
+	for _, o := range orphans {
+		e, err := audit.DecodeTuple(o.tuple)
+		if err != nil {
+			s.appendGapLocked(gap{reason: "orphan_unreadable", events: 1})
+			continue
+		}
+		e.Phase, e.Outcome, e.Success = audit.PhaseSingle, audit.OutcomeUnknown, false
+		if o.open {
+			e.Phase, e.ID = audit.PhaseClose, audit.NewID(e.Time)
+		}
+		if e.Severity == audit.SeverityLow {
+			e.Severity = audit.SeverityMedium
+		}
+		e.ErrorMessage = "the gateway ended before the outcome was recorded"
+		tuple := audit.AppendTuple(nil, &e)
+		s.used.Add(int64(recordHeader + len(tuple)))
+		s.appendLocked(kindEvent, false, o.ref, tuple)
+		s.stats.orphans.Add(1)
+	}
+	return s.appended
+}
+
+const quarantineFolder = "quarantine"
+
+func quarantinePath(dir, path string) string {
+	return filepath.Join(dir, quarantineFolder, filepath.Base(path))
+}
+
+func inQuarantine(dir, path string) (bool, error) {
+	_, err := os.Stat(quarantinePath(dir, path))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// quarantine copies a file to the folder of damaged segments and returns the copy's path.
+func quarantine(dir, path string) (aside string, err error) {
+	aside = quarantinePath(dir, path)
+	if err := os.MkdirAll(filepath.Dir(aside), 0o700); err != nil {
+		return aside, fmt.Errorf("set segment aside: %w", err)
+	}
+	from, err := os.Open(path) //nolint:gosec // our own folder
+	if err != nil {
+		return aside, fmt.Errorf("set segment aside: %w", err)
+	}
+	defer from.Close()                                                       //nolint:errcheck // opened for reading
+	to, err := os.OpenFile(aside, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // our own folder
+	if err != nil {
+		return aside, fmt.Errorf("set segment aside: %w", err)
+	}
+	if _, err := io.Copy(to, from); err != nil {
+		return aside, errors.Join(fmt.Errorf("set segment aside: %w", err), to.Close())
+	}
+	return aside, errors.Join(to.Sync(), to.Close())
+}

@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sark/store"
+)
+
+// Servers returns a page of the registry, newest first unless f says otherwise, without tools. A filter that could never
+// match is a store.FilterError; a cursor of another list or order wraps store.ErrBadCursor.
+func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error) {
+	defer d.timer.observe("servers", time.Now())
+	if err := f.Validate(); err != nil {
+		return store.ServerPage{}, err
+	}
+	w := serverConditions(f)
+	page := store.ServerPage{}
+	if f.IncludeTotal {
+		page.Total = new(int)
+		if err := d.read.QueryRowContext(ctx, "SELECT count(*) FROM mcp_servers"+w.String(), w.args...).Scan(page.Total); err != nil {
+			return store.ServerPage{}, fmt.Errorf("count servers: %w", err)
+		}
+	}
+	order, err := w.page(f)
+	if err != nil {
+		return store.ServerPage{}, err
+	}
+	query := "SELECT " + serverColumns + " FROM mcp_servers" + w.String() + order + " LIMIT ?"
+	if page.Items, err = d.listServers(ctx, query, append(w.args, f.PageSize()+1)); err != nil {
+		return store.ServerPage{}, fmt.Errorf("list servers: %w", err)
+	}
+	return cutPage(page, f)
+}
+
+func (d *DB) listServers(ctx context.Context, query string, args []any) ([]store.Server, error) {
+	rows, err := d.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // its error is that of rows.Err
+	var items []store.Server
+	for rows.Next() {
+		s, err := scanServer(rows)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, s)
+	}
+	return items, rows.Err()
+}
+
+func serverConditions(f store.ServerFilter) *where {
+	w := new(where)
+	w.in("status", f.Status)
+	w.in("sensitivity_level", f.Sensitivity)
+	w.equal("team_id", f.TeamID)
+	w.equal("owner_id", f.OwnerID)
+	if tags := slices.Compact(slices.Sorted(slices.Values(f.Tags))); len(tags) > 0 {
+		need := 1
+		if f.MatchAllTags {
+			need = len(tags)
+		}
+		w.add("(SELECT count(DISTINCT value) FROM json_each(tags) WHERE value IN ("+marks(len(tags))+")) >= ?",
+			append(texts(tags), need)...)
+	}
+	if f.Search != "" {
+		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
+		w.add(`(name LIKE ? ESCAPE '\' OR description LIKE ? ESCAPE '\')`, pattern, pattern)
+	}
+	return w
+}
+
+// serverList names the order in cursors, so that one of the other order is refused.
+func serverList(f store.ServerFilter) string {
+	if f.Ascending {
+		return "servers asc"
+	}
+	return "servers desc"
+}
+
+// page adds the condition of the cursor and returns the order.
+func (w *where) page(f store.ServerFilter) (string, error) {
+	compare, order := "<", " ORDER BY created_at DESC, id DESC"
+	if f.Ascending {
+		compare, order = ">", " ORDER BY created_at, id"
+	}
+	if f.Cursor == "" {
+		return order, nil
+	}
+	c, err := store.DecodeCursor(serverList(f), f.Cursor)
+	if err != nil {
+		return "", err
+	}
+	w.add("(created_at, id) "+compare+" (?, ?)", c.Time.UnixMicro(), c.ID.String())
+	return order, nil
+}
+
+func cutPage(page store.ServerPage, f store.ServerFilter) (store.ServerPage, error) {
+	size := f.PageSize()
+	if len(page.Items) <= size {
+		return page, nil
+	}
+	page.Items = page.Items[:size]
+	last := &page.Items[size-1]
+	id, err := uuid.Parse(last.ID)
+	if err != nil {
+		return store.ServerPage{}, fmt.Errorf("make cursor: id of server %q: %w", last.Name, err)
+	}
+	page.HasMore = true
+	page.NextCursor = store.Cursor{Time: last.CreatedAt, ID: id}.Encode(serverList(f))
+	return page, nil
+}

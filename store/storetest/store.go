@@ -1,0 +1,48 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"sark/store"
+)
+
+// Store is what an implementation offers.
+type Store interface {
+	CreateServer(ctx context.Context, s *store.Server) error
+	Server(ctx context.Context, id string) (store.Server, error)
+	Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error)
+	PendingChanges(ctx context.Context, limit int) ([]store.Change, error)
+	AcknowledgeChange(ctx context.Context, id int64) error
+
+	CreateAPIKey(ctx context.Context, k store.APIKey) error
+	APIKeys(ctx context.Context) ([]store.APIKey, error)
+	FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error)
+	RevokeAPIKey(ctx context.Context, id string) error
+
+	AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error
+	Offset(ctx context.Context, writer uuid.UUID) (int64, error)
+	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
+}
+
+// Run checks an implementation; open returns an empty store and closes it at the test's end.
+func Run(t *testing.T, open func(t *testing.T) Store) {
+	t.Helper()
+	for name, check := range map[string]func(*testing.T, Store){
+		"ServerRoundTrip": serverRoundTrip, "ServerNameIsUnique": serverNameIsUnique, "ServerPages": serverPages,
+		"ServerFilters": serverFilters, "ServerListRefusesNonsense": serverListRefusesNonsense, "Outbox": outbox,
+		"APIKeys": apiKeys, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
+		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
+	} {
+		t.Run(name, func(t *testing.T) { check(t, open(t)) })
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
