@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"github.com/google/uuid"
+
+	"sark/authz"
+	"sark/internal/audit"
+	"sark/internal/mcp"
+)
+
+// decide asks the policy. Whatever is not a clear allow whose demands can be met is a denial.
+func (h *Handler) decide(x *Exchange) bool {
+	if x.target.kind == kindMetadata || x.target.kind == kindLocal && h.o.Local.Public(x.Call.Route) {
+		return true // served to anybody, by definition
+	}
+	x.describe()
+	x.Decision = h.o.Decider.Decide(x.context(), &x.input)
+	if x.Decision.ID == uuid.Nil {
+		x.Decision.ID = audit.NewID(x.Start)
+	}
+	if !x.Decision.Allow {
+		return x.refuse(h.denied(x))
+	}
+	if !h.fulfillable(x) {
+		x.Decision.Allow, x.Decision.Reason = false, authz.ReasonObligation
+		return x.refuse(h.denied(x))
+	}
+	return true
+}
+
+// describe fills the input document from the exchange.
+func (x *Exchange) describe() {
+	in := &x.input
+	*in = authz.Input{
+		Principal: x.Principal, Call: &x.Call, Phase: authz.PhaseCall, Tool: x.tool, Time: x.Start,
+		Resource: authz.Resource{Type: x.Call.ResourceType, ID: x.Call.URI},
+		Request:  authz.Request{Method: Text(x.ctx.Method()), Path: x.path, ClientIP: x.Client, Headers: x.policyHeaders()},
+	}
+	if in.Resource.ID == "" {
+		in.Resource.ID = x.Call.Name
+	}
+	if x.target.kind == kindLocal {
+		in.Resource = x.h.o.Local.Describe(x.Principal, &x.Call)
+	}
+	if x.target.server != nil {
+		in.Server = x.target.server.policy
+	}
+}
+
+// policyHeaders returns the headers that the operator lets policies see.
+func (x *Exchange) policyHeaders() map[string]string {
+	names := x.h.o.PolicyHeaders
+	if len(names) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(names))
+	for _, n := range names {
+		if v := x.ctx.Request.Header.Peek(n); len(v) > 0 {
+			m[n] = string(v)
+		}
+	}
+	return m
+}
+
+// fulfillable reports whether the demands of an allow can be met on this exchange. Redaction and limits of a policy are
+// not known here, so an allow that demands them is a denial.
+func (h *Handler) fulfillable(x *Exchange) bool {
+	o := &x.Decision.Obligations
+	return len(o.Redact) == 0 && o.Limit == nil
+}
+
+func (h *Handler) denied(x *Exchange) *Problem {
+	d := &x.Decision
+	switch d.Reason {
+	case authz.ReasonUnavailable, authz.ReasonUndefined, authz.ReasonObligation: // the gateway's own words
+		setDefault(&d.Rule, d.Reason)
+	}
+	setDefault(&d.Rule, "policy")
+	setDefault(&d.Reason, "denied by policy")
+	p := &Problem{Status: 403, Rule: d.Rule, Reason: d.Reason, Outcome: audit.OutcomeDenied, Cause: d.Err}
+	if x.Call.Method == "tools/call" && x.Call.Kind == mcp.Request {
+		switch {
+		case h.o.HideUnknown && d.Err == nil && !h.visible(x, "tools", x.Call.Name):
+			p.Unknown, p.Code, p.Reason = true, mcp.CodeInvalidParams, `unknown tool "`+x.Call.Name+`"`
+		case h.o.DenyAsToolError:
+			p.ToolError = true
+		}
+	}
+	return p
+}
+
+// visible asks the policy whether the caller may see one item of a list. It is the question that calling it would ask, in
+// another phase, so that a list never shows what a call would be denied by role or level.
+func (h *Handler) visible(x *Exchange, list, id string) bool {
+	x.item = x.input
+	in := &x.item
+	in.Phase = authz.PhaseList
+	in.Tool, in.Resource = authz.Tool{}, authz.Resource{ID: id}
+	switch list {
+	case "tools":
+		in.Action, in.Resource.Type, in.Tool = "tool:invoke", "tool", x.target.server.tool(id)
+	case "prompts":
+		in.Action, in.Resource.Type = "prompt:get", "prompt"
+	case "resources", "resourceTemplates":
+		in.Action, in.Resource.Type = "resource:read", "resource"
+	}
+	return h.o.Decider.Decide(x.context(), in).Allow
+}

@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"sark/authz"
+	"sark/cachemw"
+	"sark/internal/audit"
+	"sark/internal/authn"
+	"sark/internal/mcp"
+)
+
+// Exchange is what is known about one request. Steps write their own fields and no earlier ones:
+//
+//	begin         ID, Start, Client
+//	accept        target, path
+//	authenticate  Principal
+//	parse         Call, tool
+//	decide        Decision
+//	lookup        cache, entry
+//	reserve       ticket
+//	forward       upstreamTime, local, left
+//	respond       what was counted on the way out
+//	finish        event
+//
+// It is pooled: nothing keeps a pointer to it after finish.
+type Exchange struct {
+	h   *Handler
+	ctx *fasthttp.RequestCtx
+
+	// ID identifies the exchange: a UUID of version 7 made from Start.
+	ID uuid.UUID
+	// Start is when the request was accepted.
+	Start time.Time
+	// Client is the peer's address.
+	Client netip.Addr
+
+	target *target // nil when the path is unknown
+	path   string  // raw target without the query
+
+	// Principal is who asks; nil before authenticate and when the credential was refused.
+	Principal *authn.Principal
+	// Call is what is asked.
+	Call mcp.Call
+	tool authz.Tool
+
+	// Decision is what policy said; its ID is zero before decide.
+	Decision authz.Decision
+
+	cache cacheState
+
+	ticket audit.Ticket
+	opened bool // an open event was recorded
+
+	upstreamTime time.Duration
+	local        bool  // answered by the local handler
+	left         error // why the upstream's answer was not waited for
+
+	problem *Problem
+
+	out      counters
+	recorded bool
+	event    audit.Event
+	text     []byte      // copies of request bytes that must outlive changes to the request's headers
+	input    authz.Input // of the decision
+	item     authz.Input // of a question about one item of a list
+	scratch  []byte      // for values on their way into a header, the trail or a reply
+	sift     sift
+}
+
+// counters are what happened to a reply on its way out.
+type counters struct {
+	status  int
+	rpcCode int
+	failed  bool // a JSON-RPC error or a tool error
+	bytes   int64
+	items   int // in lists
+	hidden  int // of them removed
+	dropped int // frames that could not be understood
+	frames  int
+	input   bool // the server asked the client for input
+}
+
+// cacheState is what lookup found out.
+type cacheState struct {
+	status     string // HIT, MISS, BYPASS or ""
+	entry      cachemw.Entry
+	partition  [32]byte // who may share a private entry
+	private    cachemw.Key
+	public     cachemw.Key
+	generation uint64
+	ttl        time.Duration // of routes whose lifetime is configured
+}
+
+// begin starts an exchange: the only step that cannot refuse.
+func (h *Handler) begin(ctx *fasthttp.RequestCtx) *Exchange {
+	x := h.pool.Get().(*Exchange)
+	*x = Exchange{h: h, ctx: ctx, Start: h.o.Now(), text: x.text[:0], scratch: x.scratch, sift: x.sift}
+	x.ID = audit.NewID(x.Start)
+	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		x.Client = a.AddrPort().Addr().Unmap()
+	}
+	h.inflight.Add(1)
+	return x
+}
+
+// maxScratch is how much room for values a pooled exchange keeps.
+const maxScratch = 64 << 10
+
+// end gives the exchange back. Nothing may use it afterwards.
+func (h *Handler) end(x *Exchange) {
+	h.inflight.Add(-1)
+	if cap(x.scratch) > maxScratch {
+		x.scratch = nil
+	}
+	x.ctx = nil
+	h.pool.Put(x)
+}
+
+// keep copies b into memory that lives as long as the exchange and returns it as text.
+func (x *Exchange) keep(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	from := len(x.text)
+	if cap(x.text)-from < len(b) { // older texts keep their own memory
+		x.text, from = make([]byte, 0, max(1024, 2*len(b))), 0
+	}
+	x.text = append(x.text, b...)
+	return mcp.Text(x.text[from:len(x.text):len(x.text)])
+}
+
+// isRPC reports whether the caller expects JSON-RPC replies.
+func (x *Exchange) isRPC() bool {
+	return x.target != nil && x.target.kind == kindMCP && x.ctx.IsPost()
+}
+
+// refuse ends the line with a problem, whatever the reply looked like so far. It returns false so that steps can return
+// it.
+func (x *Exchange) refuse(p *Problem) bool {
+	x.problem = p
+	x.ctx.Response.Reset() // closes an upstream's body, and its headers must not stand over ours
+	return false
+}
+
+// context is for calls that bound themselves: fasthttp's own is no context (valyala/fasthttp#965).
+func (x *Exchange) context() context.Context { return context.Background() }

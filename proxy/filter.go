@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"sark/internal/audit"
+	"sark/internal/mcp"
+)
+
+// filter removes from a reply in memory what the caller may not see. A list that cannot be read is not shown.
+func (h *Handler) filter(x *Exchange) {
+	if x.problem != nil {
+		return
+	}
+	resp := &x.ctx.Response
+	switch {
+	case x.target.kind == kindMCP && mcp.ListKey(x.Call.Method) != "":
+		out, err := h.filterMessage(x, resp.Body())
+		if err == nil {
+			resp.SetBodyRaw(out)
+			return
+		}
+		if resp.StatusCode() < 400 { // refusals of the server go through as they are
+			x.refuse(unfilterable(err))
+		}
+	case x.target.kind == kindLocal && x.Call.Route == "servers.list" && resp.StatusCode() == 200:
+		out, n, err := mcp.FilterItems(nil, resp.Body(), "items", "id", func(id string, item []byte) bool {
+			return h.readable(x, id, item)
+		})
+		if err != nil {
+			x.refuse(unfilterable(err))
+			return
+		}
+		x.out.items, x.out.hidden = n.Items, n.Items-n.Kept
+		resp.SetBodyRaw(out)
+	}
+}
+
+func unfilterable(err error) *Problem {
+	return &Problem{Status: 502, Rule: "filter", Reason: "the server's list cannot be read", Outcome: audit.OutcomeUpstreamFailed, Cause: err}
+}
+
+// filterMessage removes hidden items from the list in one JSON-RPC message; any other message stays as it is.
+func (h *Handler) filterMessage(x *Exchange, message []byte) ([]byte, error) {
+	out, n, err := mcp.FilterList(nil, message, func(list, id string) bool { return h.visible(x, list, id) })
+	x.out.items += n.Items
+	x.out.hidden += n.Items - n.Kept
+	return out, err
+}
+
+// mayFilter reports whether the frames of a stream may hold a list: the answer that was asked for, or one that is replayed.
+func (x *Exchange) mayFilter() bool {
+	return mcp.ListKey(x.Call.Method) != "" || x.Call.Route == "mcp.stream"
+}
+
+// filterFrame returns the bytes of a frame as the caller may see them; nil drops it. On streams that answer a list, and on
+// those that may replay one, a frame that cannot be understood is dropped and counted, never passed unfiltered.
+func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
+	if len(fr.Data) == 0 {
+		return fr.Raw
+	}
+	r, err := mcp.ParseReply(fr.Data)
+	if err == nil && fr.Complete { // what stands after the last blank line is no event
+		h.note(x, &r)
+	}
+	if !x.mayFilter() {
+		return fr.Raw
+	}
+	if err != nil || !fr.Complete {
+		x.out.dropped++
+		return nil
+	}
+	if r.Result == nil {
+		return fr.Raw
+	}
+	out, err := h.filterMessage(x, fr.Data)
+	if err != nil {
+		x.out.dropped++
+		return nil
+	}
+	if &out[0] == &fr.Data[0] { // unchanged
+		return fr.Raw
+	}
+	return fr.AppendWithData(nil, out)
+}

@@ -1,0 +1,110 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"sark/internal/audit"
+	"sark/internal/authn"
+	"sark/internal/mcp"
+)
+
+// forward sends the request to where it leads: an upstream over a pooled connection, or a handler in this process. The
+// bytes of the body are those that were read and decided.
+func (h *Handler) forward(x *Exchange) {
+	switch x.target.kind {
+	case kindLocal:
+		x.local = true
+		caller := authn.Caller{Principal: x.Principal, ExchangeID: x.ID, DecisionID: x.Decision.ID, ClientIP: x.Client}
+		h.o.Local.Serve(x.context(), caller, &x.Call, &x.ctx.Request, &x.ctx.Response)
+	case kindMetadata:
+		x.local = true
+		h.metadata(x)
+	case kindMCP, kindPassthrough:
+		h.send(x)
+	}
+}
+
+// send asks the upstream. Requests and replies are fasthttp's own objects all the way: no header is copied.
+func (h *Handler) send(x *Exchange) {
+	s, req, resp := x.target.server, &x.ctx.Request, &x.ctx.Response
+	x.prepare(s.forward)
+	req.SetRequestURI(x.upstreamURI())
+	req.Header.SetHost(s.hostHeader)
+	pool := s.upstream.calls
+	if x.Call.Route == "mcp.stream" {
+		pool = s.upstream.streams
+	}
+	resp.Reset()
+	resp.Header.SetNoDefaultContentType(true)
+	began := h.o.Now()
+	err := s.upstream.transport.roundTrip(pool, req, resp, x)
+	x.upstreamTime = h.o.Now().Sub(began)
+	switch {
+	case x.left != nil: // fasthttp tells its readers less
+		x.refuse(x.leaving())
+	case err != nil:
+		x.refuse(upstreamProblem(err))
+	default:
+		x.strip(&resp.Header)
+	}
+}
+
+// look implements watcher while the upstream has not begun its reply: a client that left is not waited for any more,
+// which cancels the call.
+func (x *Exchange) look(now time.Time) error {
+	switch {
+	case gone(x.ctx.Conn()):
+		x.left = errClientGone
+	case x.h.phase.Load() == abandoning:
+		x.left = errDraining
+	}
+	if now.Sub(x.Start) >= x.h.o.OpenAfter {
+		x.h.open(x)
+	}
+	return x.left
+}
+
+func (x *Exchange) leaving() *Problem {
+	if errors.Is(x.left, errDraining) {
+		return stopping(x.left)
+	}
+	return clientGone(x.left)
+}
+
+// stopping is the problem of a call that was in progress for longer than the shutdown waits.
+func stopping(cause error) *Problem {
+	return &Problem{Status: 503, Rule: "shutdown", Reason: "the gateway is shutting down", Cause: cause, Close: true}
+}
+
+// clientGone is the problem of a client that left before its reply was complete. Nobody reads it but the trail.
+func clientGone(cause error) *Problem {
+	return &Problem{Status: 499, Rule: "client_gone", Reason: "client left", Outcome: audit.OutcomeClientGone, Cause: cause, Close: true}
+}
+
+// upstreamURI is the configured path, with the client's query where the configuration has none.
+func (x *Exchange) upstreamURI() string {
+	_, query, _ := bytes.Cut(x.ctx.Request.Header.RequestURI(), []byte{'?'})
+	if len(query) == 0 || strings.Contains(x.target.uri, "?") {
+		return x.target.uri
+	}
+	return x.target.uri + "?" + string(query)
+}
+
+// metadata answers with the description of this gateway as an OAuth protected resource (RFC 9728 section 3.2).
+func (h *Handler) metadata(x *Exchange) {
+	b := mcp.AppendString([]byte(`{"resource":`), h.o.Resource)
+	b = append(b, `,"authorization_servers":[`...)
+	for i, as := range h.o.AuthorizationServers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = mcp.AppendString(b, as)
+	}
+	b = append(b, `],"bearer_methods_supported":["header"]}`...)
+	x.ctx.Response.Header.SetContentType("application/json")
+	x.ctx.Response.Header.Set("Cache-Control", "public, max-age=300")
+	x.ctx.Response.SetBodyRaw(b)
+}

@@ -1,0 +1,262 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+
+	"sark/authz"
+	"sark/cachemw"
+	"sark/internal/audit"
+	"sark/internal/authn"
+	"sark/internal/mcp"
+)
+
+// Authenticator turns a credential into a principal. The error is an *authn.Error.
+type Authenticator interface {
+	Authenticate(ctx context.Context, c authn.Credentials) (*authn.Principal, error)
+}
+
+// Decider answers what policy says. There is no error: a failure is a deny with a reason.
+type Decider interface {
+	Decide(ctx context.Context, in *authz.Input) authz.Decision
+}
+
+// Cache keeps upstream replies. There are no errors: trouble is a miss.
+type Cache interface {
+	Lookup(ctx context.Context, k cachemw.Key) (cachemw.Entry, bool)
+	Store(ctx context.Context, k cachemw.Key, e cachemw.Entry)
+	// Generation is read before a forward and stored with the fill, so that a fill which overlaps an invalidation is
+	// never served.
+	Generation(server string) uint64
+}
+
+// Recorder takes room in the audit spool. Its error means that there is none: nothing may be forwarded.
+type Recorder interface {
+	Reserve(intent *audit.Event) (audit.Ticket, error)
+}
+
+// Limiter spends from a bucket; ok is false when it is empty, and retry says when it will not be.
+type Limiter interface {
+	Allow(key string, now time.Time) (ok bool, retry time.Duration)
+}
+
+// Local serves requests in this process instead of an upstream: the management API.
+type Local interface {
+	// Route names what a request asks for. status is 0, or 404 or 405 for a request that it does not serve.
+	Route(method, path string, body []byte) (call mcp.Call, status int)
+	// Allow is the Allow header of a 405 for path.
+	Allow(path string) string
+	// Public reports whether a route is served to callers without a credential and without a decision.
+	Public(route string) bool
+	// Describe tells policies what a call is about.
+	Describe(who *authn.Principal, call *mcp.Call) authz.Resource
+	// Serve answers a call that was allowed, or whose route is public.
+	Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response)
+}
+
+// Handler serves requests. It is safe for concurrent use.
+type Handler struct {
+	o        Options
+	routes   routes
+	hosts    hostPolicy
+	metrics  *metrics
+	inflight atomic.Int64
+	pool     sync.Pool
+	phase    atomic.Int32 // of the way down: serving, draining, abandoning
+}
+
+// New returns a handler for the given options, or an error that names what is wrong with them.
+func New(o Options) (*Handler, error) {
+	o.defaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	rs, err := newRoutes(&o)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{o: o, routes: rs, hosts: newHostPolicy(o.AllowedHosts, o.AllowedOrigins)}
+	if h.metrics, err = newMetrics(o.Registerer, func() float64 { return float64(h.inflight.Load()) }); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	h.pool.New = func() any { return &Exchange{h: h} }
+	return h, nil
+}
+
+// Serve is the way of every request. Each step writes its own fields of the exchange; a step that refuses sets the
+// problem and ends the line. The last two steps are the same for all.
+func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
+	x := h.begin(ctx)
+	defer h.guard(x)
+	switch {
+	case !h.accept(x):
+	case !h.authenticate(x):
+	case !h.parse(x):
+	case !h.decide(x):
+	case h.lookup(x): // answered from cache, if that can be recorded
+		h.reserve(x)
+	case !h.limit(x):
+	case !h.reserve(x):
+	default:
+		h.forward(x)
+	}
+	h.respond(x)
+}
+
+// Refuse answers a request that the HTTP server could not read: bad framing, oversize, too slow. It is the server's error
+// handler, and records the refusal like any other. A connection that ended before the first byte of a request is no
+// request: probes of load balancers leave no event.
+func (h *Handler) Refuse(ctx *fasthttp.RequestCtx, err error) {
+	if silent(ctx, err) {
+		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+		return
+	}
+	x := h.begin(ctx)
+	defer h.guard(x)
+	x.problem = unreadable(err)
+	if x.problem.Unread = len(ctx.Request.Header.RawHeaders()) == 0; !x.problem.Unread {
+		h.locate(x)
+	}
+	h.respond(x)
+}
+
+// guard keeps a panic inside its request: the caller gets a 500 and the event says so. fasthttp would end the process
+// (valyala/fasthttp#475).
+func (h *Handler) guard(x *Exchange) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	h.o.Log.Error("panic while serving a request",
+		zap.Stringer("exchange_id", x.ID), zap.Any("panic", cause), zap.ByteString("stack", debug.Stack()))
+	h.metrics.panics.Inc()
+	if x.recorded {
+		return
+	}
+	x.ctx.Response.Reset()
+	x.problem = &Problem{Status: 500, Rule: "internal", Reason: "internal error", Cause: fmt.Errorf("panic: %v", cause)}
+	h.respond(x)
+}
+
+// The phases of Handler.phase.
+const (
+	serving    int32 = iota
+	draining         // streams that would never end by themselves end
+	abandoning       // whatever still waits for an upstream ends
+)
+
+// Drain ends the streams that would never end by themselves, the GET streams and subscriptions, and lets calls go on. It
+// does not wait: the server's shutdown waits for their connections.
+func (h *Handler) Drain() { h.phase.CompareAndSwap(serving, draining) }
+
+// abandon ends every exchange that waits for an upstream, so that it leaves its event.
+func (h *Handler) abandon() { h.phase.Store(abandoning) }
+
+// Close releases idle upstream connections.
+func (h *Handler) Close() { h.routes.close() }
+
+// Options are what a Handler is made of. Authenticator, Decider and Recorder are required.
+type Options struct {
+	Authenticator Authenticator
+	Decider       Decider
+	Recorder      Recorder
+	// Cache keeps replies; nil turns caching off.
+	Cache Cache
+	// CacheRules are the lifetimes of the management API's routes.
+	CacheRules cachemw.Rules
+	// PartitionByPrincipal shares private entries between credentials of one principal (cache.partition: principal).
+	PartitionByPrincipal bool
+	// Limiter is asked once for each forwarded request, by principal; nil allows all.
+	Limiter Limiter
+	// AuthFailures is asked for each refused credential, by address; nil allows all.
+	AuthFailures Limiter
+	// Local serves the management API; nil when this handler serves MCP servers only.
+	Local Local
+	// Servers are the MCP servers to stand in front of.
+	Servers []ServerOptions
+	// AllowedHosts and AllowedOrigins extend what the Host and Origin headers may say (see hostPolicy).
+	AllowedHosts, AllowedOrigins []string
+	// MaxBody is the largest accepted body in bytes; default 4 MiB.
+	MaxBody int
+	// MaxConcurrent is how many requests are served at once, streams included; default 10,000.
+	MaxConcurrent int
+	// MaxBuffered is the largest reply in bytes that is read as a whole to be filtered; default 16 MiB.
+	MaxBuffered int
+	// Heartbeat is how often a silent event stream gets a comment; default 15 s.
+	Heartbeat time.Duration
+	// WriteTimeout is how long one write to a client may take; default 30 s.
+	WriteTimeout time.Duration
+	// Intent says which exchanges record an intent before the first upstream byte: "effects" (default), "all", "none".
+	Intent string
+	// OpenAfter is how long an exchange may be open before it leaves an open event; default 10 s.
+	OpenAfter time.Duration
+	// HideUnknown answers a call of a tool that the caller may not see as an unknown tool.
+	HideUnknown bool
+	// DenyAsToolError answers a denied tools/call with a tool result that has isError set.
+	DenyAsToolError bool
+	// HashArguments returns the digest that the audit trail keeps of a call's arguments; nil records none.
+	HashArguments func(arguments []byte) string
+	// RecordArguments returns the redacted arguments to record; nil records none.
+	RecordArguments func(arguments []byte) []byte
+	// Resource is the canonical URI of this gateway as an OAuth resource and AuthorizationServers who issues tokens for
+	// it (RFC 9728); empty when tokens are not accepted.
+	Resource             string
+	AuthorizationServers []string
+	// PolicyHeaders are the request headers that policies may see, in lower case.
+	PolicyHeaders []string
+	// Environment is the deployment's name in audit events.
+	Environment string
+	Log         *zap.Logger
+	Registerer  prometheus.Registerer
+	// Now replaces the clock in tests.
+	Now func() time.Time
+}
+
+func (o *Options) defaults() {
+	setDefault(&o.MaxBody, 4<<20)
+	setDefault(&o.MaxConcurrent, 10_000)
+	setDefault(&o.MaxBuffered, 16<<20)
+	setDefault(&o.Heartbeat, 15*time.Second)
+	setDefault(&o.WriteTimeout, 30*time.Second)
+	setDefault(&o.OpenAfter, 10*time.Second)
+	setDefault(&o.Intent, "effects")
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Authenticator == nil:
+		return errors.New("proxy: Options.Authenticator is required")
+	case o.Decider == nil:
+		return errors.New("proxy: Options.Decider is required")
+	case o.Recorder == nil:
+		return errors.New("proxy: Options.Recorder is required")
+	case o.Local == nil && len(o.Servers) == 0:
+		return errors.New("proxy: Options.Servers is empty and there is no Local")
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package proxy
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sark/internal/audit"
+)
+
+// metrics are all that the data plane counts. Labels are bounded: no user, tool or path is one.
+type metrics struct {
+	requests map[audit.Outcome]prometheus.Counter
+	duration prometheus.Histogram
+	upstream prometheus.Histogram
+	lookups  map[string]prometheus.Counter // by cacheHit, cacheMiss, cacheBypass
+	streams  prometheus.Gauge
+	hidden   prometheus.Counter
+	dropped  prometheus.Counter
+	panics   prometheus.Counter
+	lost     prometheus.Counter
+}
+
+// latencyBuckets reach from 50 µs, a governed hit, to a slow tool.
+var latencyBuckets = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}
+
+func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, error) {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sark_proxy_requests_total", Help: "Requests by how they ended."}, []string{"outcome"})
+	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sark_cachemw_lookups_total", Help: "Requests for which caching was considered, by result."}, []string{"result"})
+	m := &metrics{
+		requests: map[audit.Outcome]prometheus.Counter{},
+		lookups:  map[string]prometheus.Counter{},
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sark_proxy_request_duration_seconds", Help: "Time from accept to the last byte.", Buckets: latencyBuckets}),
+		upstream: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sark_proxy_upstream_duration_seconds", Help: "Time from the first byte sent upstream to the head of the reply.", Buckets: latencyBuckets}),
+		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sark_proxy_streams_open", Help: "Replies being streamed."}),
+		hidden:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_list_items_hidden_total", Help: "List items removed because the caller may not see them."}),
+		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_frames_dropped_total", Help: "Stream frames dropped because they could not be understood."}),
+		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_panics_total", Help: "Panics kept inside their request."}),
+		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_audit_lost_total", Help: "Refusals that could not be recorded because the spool was full."}),
+	}
+	for _, o := range []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeClientGone, audit.OutcomeUpstreamFailed} {
+		m.requests[o] = requests.WithLabelValues(string(o))
+	}
+	for _, result := range []string{cacheHit, cacheMiss, cacheBypass} {
+		m.lookups[result] = lookups.WithLabelValues(strings.ToLower(result))
+	}
+	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."}, inflight)
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, lookups, m.streams, m.hidden, m.dropped, m.panics, m.lost, gauge} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// lookup counts a request by what x.cache.status says of it.
+func (m *metrics) lookup(status string) {
+	if c, ok := m.lookups[status]; ok {
+		c.Inc()
+	}
+}
+
+func (m *metrics) observe(x *Exchange, outcome audit.Outcome) {
+	m.requests[outcome].Inc()
+	m.duration.Observe(x.h.o.Now().Sub(x.Start).Seconds())
+	if x.upstreamTime > 0 {
+		m.upstream.Observe(x.upstreamTime.Seconds())
+	}
+	m.hidden.Add(float64(x.out.hidden))
+	m.dropped.Add(float64(x.out.dropped))
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"errors"
+
+	"sark/internal/mcp"
+)
+
+// parse reads what is asked. The bytes that it read are the bytes that will be forwarded.
+func (h *Handler) parse(x *Exchange) bool {
+	switch x.target.kind {
+	case kindLocal: // already routed
+		return true
+	case kindMetadata:
+		x.Call = mcp.Call{Kind: mcp.Plain, Action: "metadata:read", Route: "oauth.metadata", ReadOnly: true}
+		return true
+	case kindPassthrough:
+		verb := string(x.ctx.Method())
+		x.Call = mcp.Call{Kind: mcp.Plain, Action: "http:" + lowerASCII(verb), ResourceType: "path", Name: x.path, Route: "passthrough", ReadOnly: verb == "GET" || verb == "HEAD"}
+		return true
+	case kindMCP:
+	}
+	hd := &x.ctx.Request.Header
+	if !x.ctx.IsPost() {
+		x.Call = streamCall(x.ctx.IsGet())
+		x.Call.ProtocolVersion = x.keep(hd.Peek("Mcp-Protocol-Version"))
+		return true
+	}
+	err := mcp.Parse(&x.Call, x.ctx.Request.Body(), mcp.Header{
+		ProtocolVersion: hd.Peek("Mcp-Protocol-Version"),
+		Method:          hd.Peek("Mcp-Method"),
+		Name:            hd.Peek("Mcp-Name"),
+	})
+	if err == nil {
+		// It may stand in a header, whose memory is used anew when the headers are made ready for the upstream.
+		x.Call.ProtocolVersion = x.keep([]byte(x.Call.ProtocolVersion))
+		if x.Call.ResourceType == "tool" {
+			x.tool = x.target.server.tool(x.Call.Name)
+		}
+		return h.params(x)
+	}
+	p := &Problem{Status: 400, Code: mcp.CodeInvalidRequest, Rule: "parse", Reason: "not a JSON-RPC message", Cause: err}
+	var bad *mcp.Error
+	if errors.As(err, &bad) {
+		p.Code, p.Reason = bad.Code, bad.Reason
+		x.Call = mcp.Call{ID: bad.ID}
+		if bad.Code == mcp.CodeHeaderMismatch {
+			p.Rule = "header_mismatch"
+		}
+	}
+	return x.refuse(p)
+}
+
+// params refuses Mcp-Param-* headers that cannot be decoded; the others are for the server to hold against its schema.
+func (h *Handler) params(x *Exchange) bool {
+	if x.Call.Era != mcp.Modern {
+		return true
+	}
+	ok := true
+	for name, value := range x.ctx.Request.Header.All() {
+		if len(name) > 10 && Text(name[:10]) == "Mcp-Param-" {
+			if _, good := mcp.DecodeHeader(value); !good {
+				ok = false
+			}
+		}
+	}
+	if ok {
+		return true
+	}
+	return x.refuse(&Problem{Status: 400, Code: mcp.CodeHeaderMismatch, Rule: "header_mismatch", Reason: "a Mcp-Param header cannot be decoded"})
+}
+
+// streamCall is a GET that opens or resumes a legacy event stream, or a DELETE that ends a legacy session.
+func streamCall(get bool) mcp.Call {
+	if get {
+		return mcp.Call{Kind: mcp.Plain, Action: mcp.ActionStream, Route: "mcp.stream", ReadOnly: true, Streams: true}
+	}
+	return mcp.Call{Kind: mcp.Plain, Action: mcp.ActionEnd, Route: "mcp.session.end"}
+}
+
+func lowerASCII(s string) string { return string(lower(nil, []byte(s))) }

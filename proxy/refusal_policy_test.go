@@ -1,0 +1,163 @@
+package proxy_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sark/authz"
+	"sark/internal/authn"
+	"sark/internal/limit"
+	"sark/internal/testkit"
+	"sark/proxy"
+)
+
+// refusedCallers are requests whose credential is refused.
+func refusedCallers() map[string]failure {
+	challenge := map[string]string{"WWW-Authenticate": `Bearer error="invalid_token"`}
+	var token string
+	wrong := "Authorization: Bearer " + keyFor("analyst")[:len(keyFor("analyst"))-1] + "!"
+	return map[string]failure{
+		"credential-missing": {
+			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall) },
+			header: map[string]string{"WWW-Authenticate": "Bearer"},
+		},
+		"credential-invalid": {send: func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, wrong) }, header: challenge},
+		"credential-token":   {send: func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, "Authorization: Bearer a.b.c") }, header: challenge},
+		"credential-expired": {
+			setup:  func(t *testing.T, s *setup) { s.Authenticator, token = authenticatorOfYesterday(t) },
+			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, "Authorization: Bearer "+token) },
+			header: challenge, dead: true,
+		},
+		"credential-two": {send: post(allowedCall, "X-API-Key: "+keyFor("analyst"))},
+		"credential-unchecked": {
+			setup:  func(t *testing.T, s *setup) { s.Authenticator = authenticatorWithoutKeys(t) },
+			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, "Authorization: Bearer "+tokenOfNobody) },
+			header: map[string]string{"Retry-After": "5"}, dead: true,
+		},
+		"credential-flood": {
+			setup: func(t *testing.T, s *setup) { s.AuthFailures = slowLimiter(t) },
+			begin: func(t *testing.T, g *gateway) func() {
+				c := g.Dial(t)
+				c.Post("/mcp", allowedCall, wrong)
+				if r := c.ReadReply(); r.Status != 401 {
+					t.Errorf("the first refused credential got %d", r.Status)
+				}
+				return func() {}
+			},
+			before: 1,
+			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, wrong) },
+			header: map[string]string{"Retry-After": "3600", "WWW-Authenticate": ""},
+		},
+	}
+}
+
+// refusedCalls are requests that the policy refuses, in the ways in which it can.
+func refusedCalls() map[string]failure {
+	wipe := `{"jsonrpc":"2.0","id":"call-1","method":"tools/call","params":{"name":"wipe"}}`
+	return map[string]failure{
+		"denied":        {send: post(wipe)},
+		"denied-hidden": {setup: func(_ *testing.T, s *setup) { s.HideUnknown = true }, send: post(wipe), result: true},
+		"denied-tool-error": {
+			setup: func(_ *testing.T, s *setup) { s.DenyAsToolError = true }, send: post(wipe), result: true,
+		},
+		"policy-failing":     {setup: withPolicy(`decision := {"allow": true} if input.mcp.method == "ping" else := {"allow": "yes"}`, 0)},
+		"policy-undefined":   {setup: withPolicy(`decision := {"allow": true} if input.mcp.method == "ping"`, 0)},
+		"policy-slow":        {setup: withPolicy(slowPolicy, 50*time.Millisecond)},
+		"obligation-unknown": {setup: withPolicy(obliging(`{"watermark": true}`), 0)},
+		"obligation-unmet":   {setup: withPolicy(obliging(`{"redact": ["arguments.text"]}`), 0)},
+		"rate-limit": {
+			setup: func(t *testing.T, s *setup) { s.Limiter = slowLimiter(t) },
+			begin: func(t *testing.T, g *gateway) func() {
+				c := g.Dial(t)
+				c.Post("/mcp", `{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"greet"}}`, bearer("analyst"))
+				if r := c.ReadReply(); r.Status != 200 {
+					t.Errorf("the first request got %d", r.Status)
+				}
+				return func() {}
+			},
+			before: 1, header: map[string]string{"Retry-After": "3600"}, dead: true,
+		},
+	}
+}
+
+// obliging is a policy that demands something of every tool call.
+func obliging(obligations string) string {
+	return `decision := {"allow": true, "obligations": ` + obligations + `} if input.action == "tool:invoke" else := {"allow": true}`
+}
+
+// slowPolicy takes minutes to decide about a tool.
+const slowPolicy = `decision := {"allow": true} if input.mcp.method == "ping" else := {"allow": true} if {
+	some x in numbers.range(1, 100000)
+	some y in numbers.range(1, 100000)
+	x + y == -1
+}`
+
+// withPolicy makes a gateway with a policy of its own, which may take so long for a decision; 0 means the default.
+func withPolicy(rules string, timeout time.Duration) func(*testing.T, *setup) {
+	return func(t *testing.T, s *setup) {
+		t.Helper()
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "decision.rego"), []byte("package sark\n\n"+rules+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Decider = openEngine(t, authz.Options{Bundle: dir, Timeout: timeout})
+	}
+}
+
+// slowLimiter allows one call an hour.
+func slowLimiter(t *testing.T) proxy.Limiter {
+	t.Helper()
+	now := time.Now()
+	l, err := limit.New(limit.Options{Rate: 1, Per: time.Hour, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frozen{l, now}
+}
+
+// frozen is a limiter whose clock stands still.
+type frozen struct {
+	*limit.Limiter
+	now time.Time
+}
+
+// Allow implements proxy.Limiter.
+func (f frozen) Allow(key string, _ time.Time) (bool, time.Duration) {
+	return f.Limiter.Allow(key, f.now)
+}
+
+// authenticatorOfYesterday accepts tokens of an issuer, and returns one of them that has expired.
+func authenticatorOfYesterday(t *testing.T) (*authn.Authenticator, string) {
+	t.Helper()
+	const audience = "https://gateway.example/mcp"
+	issuer := testkit.NewSigner(t)
+	a, err := authn.New(authn.Options{JWT: &authn.JWTOptions{
+		Issuer: issuer.Issuer(), Audience: []string{audience}, Key: issuer.PublicKeyPEM(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	yesterday := time.Now().Add(-24 * time.Hour).Unix()
+	return a, issuer.Sign(map[string]any{"sub": "ana", "aud": audience, "iat": yesterday, "exp": yesterday + 60})
+}
+
+// tokenOfNobody is a token of the right form whose signature nobody can check.
+const tokenOfNobody = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImtleS0xIn0.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIn0.c2lnbmF0dXJl"
+
+// authenticatorWithoutKeys accepts tokens of an issuer whose keys cannot be fetched.
+func authenticatorWithoutKeys(t *testing.T) *authn.Authenticator {
+	t.Helper()
+	issuer := testkit.NewSigner(t)
+	issuer.SetDown(true)
+	a, err := authn.New(authn.Options{JWT: &authn.JWTOptions{
+		Issuer: issuer.Issuer(), Audience: []string{"https://gateway.example/mcp"}, JWKSURL: issuer.JWKSURL(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
+}

@@ -1,0 +1,116 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+
+	"sark/internal/audit"
+	"sark/internal/mcp"
+)
+
+// respond gives the caller its reply and records the exchange. A reply that is in memory is filtered and its event is
+// recorded before it is written; anything else is pulled by the server after the handler returned, and recorded at its
+// end.
+func (h *Handler) respond(x *Exchange) {
+	switch {
+	case x.problem != nil:
+	case x.cache.status == cacheHit:
+		h.replay(x)
+		h.filter(x)
+		h.frame(x)
+	case x.streamed() && !h.readWhole(x):
+		h.attach(x)
+		return
+	default:
+		h.read(x)
+		h.filter(x)
+	}
+	if x.problem != nil {
+		h.writeProblem(x)
+	}
+	resp := &x.ctx.Response
+	x.mark()
+	x.out.status, x.out.bytes = resp.StatusCode(), int64(len(resp.Body()))
+	h.finish(x, x.outcome())
+}
+
+// mark sets the headers that every reply of a decided request carries.
+func (x *Exchange) mark() {
+	hd := &x.ctx.Response.Header
+	if x.Decision.ID != uuid.Nil {
+		x.scratch = appendUUID(x.scratch[:0], x.Decision.ID)
+		hd.SetCanonical([]byte(headerDecisionID), x.scratch)
+	}
+	if x.cache.status == cacheMiss || x.cache.status == cacheBypass {
+		x.cacheHeaders(0)
+	}
+}
+
+// outcome is how an exchange ended whose reply is in memory.
+func (x *Exchange) outcome() audit.Outcome {
+	if x.problem != nil {
+		return x.problem.outcome()
+	}
+	return audit.OutcomeAllowed
+}
+
+// streamed reports whether the reply's body is still to be read from the upstream.
+func (x *Exchange) streamed() bool { return x.ctx.Response.IsBodyStream() }
+
+// readWhole reports whether a reply must be in memory before its first byte goes out, because its end decides what the
+// caller may see of its beginning, and reads it. An event stream is filtered frame by frame instead.
+func (h *Handler) readWhole(x *Exchange) bool {
+	resp := &x.ctx.Response
+	if x.target.kind != kindMCP || mcp.ListKey(x.Call.Method) == "" || eventStream(resp.Header.ContentType()) {
+		return false
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.BodyStream(), int64(h.o.MaxBuffered)+1))
+	switch {
+	case err != nil:
+		x.refuse(upstreamProblem(fmt.Errorf("read list: %w", err)))
+	case len(body) > h.o.MaxBuffered:
+		x.refuse(&Problem{Status: 502, Rule: "filter", Reason: "the server's list is too large to filter", Outcome: audit.OutcomeUpstreamFailed})
+	default:
+		resp.SetBodyRaw(body)
+	}
+	return true
+}
+
+// read takes from a reply in memory what the trail and the cache want to know.
+func (h *Handler) read(x *Exchange) {
+	if x.problem != nil {
+		return
+	}
+	resp := &x.ctx.Response
+	if x.local {
+		x.out.failed = resp.StatusCode() >= 400
+		h.storePlain(x, h.o.Now())
+		return
+	}
+	body := resp.Body()
+	if x.target.kind != kindMCP || x.Call.Kind != mcp.Request || len(body) == 0 {
+		x.out.failed = resp.StatusCode() >= 400
+		return
+	}
+	if x.cache.status == cacheMiss || bytes.Contains(body, []byte(`"error"`)) || bytes.Contains(body, []byte(`"isError"`)) {
+		if r, err := mcp.ParseReply(body); err == nil {
+			h.note(x, &r)
+		}
+	}
+	x.out.failed = x.out.failed || resp.StatusCode() >= 400
+}
+
+// note remembers what a reply says, and offers its result to the cache.
+func (h *Handler) note(x *Exchange, r *mcp.Reply) {
+	if r.Code != 0 {
+		x.out.rpcCode = r.Code
+	}
+	x.out.failed = x.out.failed || r.Code != 0 || r.ToolError
+	x.out.input = x.out.input || r.InputRequired
+	if r.Result != nil && !r.InputRequired && bytes.Equal(r.ID, x.Call.ID) {
+		h.storable(x, r.Result, h.o.Now())
+	}
+}

@@ -1,0 +1,159 @@
+package proxy
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"sark/authz"
+)
+
+// ServerOptions describe one MCP server to stand in front of.
+type ServerOptions struct {
+	// Name is the server's name: it is served at /NAME/mcp, and when it is the only one also at the path of its URL.
+	Name string
+	// URL is its MCP endpoint, http or https.
+	URL string
+	// SensitivityLevel is "low", "medium" (default), "high" or "critical".
+	SensitivityLevel string
+	// Teams may use the server.
+	Teams []string
+	// Tools describes tools of the server; others are unknown and have the server's level.
+	Tools []authz.Tool
+	// ForwardAuthorization passes the caller's credential on. It is for servers that are the same OAuth resource as the
+	// gateway; API keys are never passed on.
+	ForwardAuthorization bool
+	// CacheScope overrides a "public" of the server: "private", or empty.
+	CacheScope string
+	// Passthrough lists other exact paths that are forwarded; everything else is 404.
+	Passthrough []string
+	// Upstream are the limits of the connections to it.
+	Upstream UpstreamOptions
+}
+
+type targetKind uint8
+
+const (
+	kindMCP targetKind = iota
+	kindPassthrough
+	kindLocal
+	kindMetadata
+)
+
+// target is where a path leads.
+type target struct {
+	kind   targetKind
+	server *server // nil for local routes
+	uri    string  // the path and query that goes upstream, fixed by configuration
+}
+
+// server is one MCP server with its catalogue and connections.
+type server struct {
+	name       string
+	policy     authz.Server
+	tools      map[string]authz.Tool
+	forward    bool // the caller's credential is passed on
+	private    bool // cache scope "public" is not honoured
+	upstream   *upstream
+	protocol   string
+	hostHeader string
+}
+
+// tool returns what is known about a tool: an unknown one has the server's level.
+func (s *server) tool(name string) authz.Tool {
+	if t, ok := s.tools[name]; ok {
+		return t
+	}
+	return authz.Tool{Name: name, SensitivityLevel: s.policy.SensitivityLevel}
+}
+
+// routes maps exact raw paths to targets. It is immutable.
+type routes struct {
+	exact   map[string]*target
+	servers []*server
+	local   *target // for every path that is not in exact, when there is a local handler
+}
+
+// metadataPath is where RFC 9728 puts the metadata of a resource at the root; the path form appends the endpoint's path.
+const metadataPath = "/.well-known/oauth-protected-resource"
+
+func newRoutes(o *Options) (routes, error) {
+	rs := routes{exact: map[string]*target{}}
+	for i := range o.Servers {
+		if err := rs.add(&o.Servers[i], len(o.Servers) == 1); err != nil {
+			return rs, fmt.Errorf("proxy: server %q: %w", o.Servers[i].Name, err)
+		}
+	}
+	if o.Local != nil {
+		rs.local = &target{kind: kindLocal}
+	}
+	if o.Resource != "" && len(o.Servers) > 0 {
+		t := &target{kind: kindMetadata}
+		for path, exact := range rs.exact {
+			if exact.kind == kindMCP {
+				rs.exact[metadataPath+path] = t
+			}
+		}
+		rs.exact[metadataPath] = t
+	}
+	return rs, nil
+}
+
+func (rs *routes) add(o *ServerOptions, only bool) error {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return fmt.Errorf("read its url: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("url %q must be http or https with a host", o.URL)
+	}
+	s := &server{
+		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private",
+		policy:   authz.Server{ID: o.Name, Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
+		tools:    make(map[string]authz.Tool, len(o.Tools)),
+		upstream: newUpstream(u, o.Upstream), protocol: u.Scheme, hostHeader: u.Host,
+	}
+	setDefault(&s.policy.SensitivityLevel, "medium")
+	for _, t := range o.Tools {
+		setDefault(&t.SensitivityLevel, s.policy.SensitivityLevel)
+		t.Known = true
+		s.tools[t.Name] = t
+	}
+	uri := u.EscapedPath()
+	if uri == "" {
+		uri = "/"
+	}
+	endpoint := uri
+	if u.RawQuery != "" {
+		uri += "?" + u.RawQuery
+	}
+	rs.servers = append(rs.servers, s)
+	rs.exact["/"+o.Name+"/mcp"] = &target{kind: kindMCP, server: s, uri: uri}
+	if only {
+		rs.exact[endpoint] = &target{kind: kindMCP, server: s, uri: uri}
+	}
+	for _, p := range o.Passthrough {
+		if !strings.HasPrefix(p, "/") {
+			return fmt.Errorf("passthrough path %q must begin with /", p)
+		}
+		if _, taken := rs.exact[p]; taken {
+			return fmt.Errorf("passthrough path %q is taken", p)
+		}
+		rs.exact[p] = &target{kind: kindPassthrough, server: s, uri: p}
+	}
+	return nil
+}
+
+// find returns the target of a raw path, nil when there is none.
+func (rs *routes) find(path []byte) *target {
+	if t, ok := rs.exact[string(path)]; ok {
+		return t
+	}
+	return rs.local
+}
+
+func (rs *routes) close() {
+	for _, s := range rs.servers {
+		s.upstream.close()
+	}
+}

@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+)
+
+// ListenerOptions are the limits of a listener.
+type ListenerOptions struct {
+	// ReadTimeout is how long a request may take to arrive; default 30 s.
+	ReadTimeout time.Duration
+	// IdleTimeout is how long a connection may wait for its next request; default 60 s.
+	IdleTimeout time.Duration
+	// WriteTimeout is how long a write may take; default 30 s. Streams renew it.
+	WriteTimeout time.Duration
+	// MaxHeader is the largest request header in bytes; default 16 KiB.
+	MaxHeader int
+	// MaxBody is the largest accepted body in bytes; default 4 MiB.
+	MaxBody int
+	Log     *zap.Logger
+}
+
+// Server is the HTTP/1.1 server of a Handler.
+type Server struct {
+	h *Handler
+	s *fasthttp.Server
+}
+
+// NewServer returns a server for h.
+func NewServer(h *Handler, o ListenerOptions) *Server {
+	setDefault(&o.ReadTimeout, 30*time.Second)
+	setDefault(&o.IdleTimeout, time.Minute)
+	setDefault(&o.WriteTimeout, 30*time.Second)
+	setDefault(&o.MaxHeader, 16<<10)
+	setDefault(&o.MaxBody, 4<<20)
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	return &Server{h: h, s: &fasthttp.Server{
+		Handler:      h.Serve,
+		ErrorHandler: h.Refuse,
+		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
+		MaxRequestBodySize:           4 * o.MaxBody,
+		ReadBufferSize:               o.MaxHeader,
+		WriteBufferSize:              16 << 10,
+		ReadTimeout:                  o.ReadTimeout,
+		IdleTimeout:                  o.IdleTimeout,
+		WriteTimeout:                 o.WriteTimeout,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
+		Logger:                       quietLogger{o.Log},
+	}}
+}
+
+// Serve accepts connections until Shutdown. It returns nil then.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.s.Serve(l); err != nil {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown stops accepting, ends the streams that would never end by themselves, and waits for calls in progress until
+// ctx ends; then these are ended too, each with its event, which takes a second at most. The error is that of ctx when
+// calls were cut.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.h.Drain()
+	err := s.s.ShutdownWithContext(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil:
+		return fmt.Errorf("shut down: %w", err)
+	}
+	s.h.abandon()
+	s.h.await(2 * watch)
+	return err
+}
+
+// await waits until no exchange is in progress, at most for limit.
+func (h *Handler) await(limit time.Duration) {
+	tick := time.NewTicker(limit / 100)
+	defer tick.Stop()
+	for range 100 {
+		if h.inflight.Load() == 0 {
+			return
+		}
+		<-tick.C
+	}
+}
+
+// quietLogger takes what fasthttp logs: faults of single connections, which the audit trail has too.
+type quietLogger struct{ log *zap.Logger }
+
+// Printf implements fasthttp.Logger.
+func (q quietLogger) Printf(format string, args ...any) {
+	q.log.Debug("http server", zap.String("fault", fmt.Sprintf(format, args...)))
+}
