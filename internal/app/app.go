@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"sark/authz"
+	"sark/cachemw"
+	"sark/configs"
+	"sark/internal/admin"
+	"sark/internal/api"
+	"sark/internal/authn"
+	"sark/internal/telemetry"
+	"sark/proxy"
+	"sark/store/spool"
+	"sark/store/sqlite"
+)
+
+// Options are what a gateway is built from, beside its configuration.
+type Options struct {
+	// Config is a loaded, valid configuration. Required.
+	Config *configs.Loaded
+	// Version and Revision identify the build in health, metrics and logs.
+	Version, Revision string
+	// Log and Level are the process's logger; a nil Log makes one by the configuration.
+	Log   *zap.Logger
+	Level zap.AtomicLevel
+	// Ready is called once, when the gateway serves. It may be nil.
+	Ready func(Addresses)
+}
+
+// Addresses are where a running gateway listens: host:port, or the path of a unix socket; empty where nothing listens.
+type Addresses struct {
+	Proxy, API, Socket, Admin, Debug string
+}
+
+// gateway is a gateway under construction and in operation.
+type gateway struct {
+	o       Options
+	c       *configs.Config
+	log     *zap.Logger
+	life    lifecycle
+	metrics *prometheus.Registry
+
+	db      *sqlite.DB
+	spool   *spool.Spool
+	engine  *authz.Engine
+	authn   *authn.Authenticator
+	cache   *cachemw.Cache
+	health  *admin.Health
+	api     *api.API
+	servers []proxy.ServerOptions
+	hasher  func([]byte) string
+
+	addresses Addresses
+	failed    chan error // buffered: one slot for each server
+}
+
+// settling is how long the parts behind the listeners have for their stop, after proxy.drain_timeout is over for calls.
+const settling = 5 * time.Second
+
+// Run serves until ctx ends, then shuts down within proxy.drain_timeout and returns nil, or why it could not serve.
+func Run(ctx context.Context, o Options) error {
+	g, err := newGateway(o)
+	if err != nil {
+		return err
+	}
+	err = g.start(ctx)
+	if err == nil {
+		g.health.MarkStarted()
+		g.log.Info("serving", zap.String("version", o.Version), zap.String("proxy", g.addresses.Proxy),
+			zap.String("api", g.addresses.API), zap.String("admin", g.addresses.Admin), zap.String("policy_revision", g.engine.Revision()))
+		if o.Ready != nil {
+			o.Ready(g.addresses)
+		}
+		select {
+		case <-ctx.Done():
+		case err = <-g.failed:
+		}
+	}
+	if g.health != nil {
+		g.health.MarkDraining()
+	}
+	g.log.Info("shutting down")
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.c.Proxy.DrainTimeout+settling)
+	defer cancel()
+	return errors.Join(err, g.life.stop(bounded))
+}
+
+func newGateway(o Options) (*gateway, error) {
+	if o.Config == nil {
+		return nil, errors.New("app: Options.Config is required")
+	}
+	c := o.Config.Config
+	if issues := Unsupported(&c); len(issues) > 0 {
+		return nil, issues
+	}
+	g := &gateway{o: o, c: &c, log: o.Log, failed: make(chan error, 8)}
+	if g.log == nil {
+		log, level, err := telemetry.NewLogger(telemetry.LogOptions{Level: c.Log.Level, Format: c.Log.Format})
+		if err != nil {
+			return nil, err
+		}
+		g.log, g.o.Level = log, level
+	}
+	g.life.log = g.log
+	g.metrics = telemetry.NewRegistry(telemetry.Build{Version: o.Version, Revision: o.Revision})
+	g.servers = servers(&c)
+	return g, nil
+}
+
+// start brings up all parts in dependency order. What is up when it fails is stopped by Run.
+func (g *gateway) start(ctx context.Context) error {
+	for _, w := range g.o.Config.Warnings {
+		g.log.Warn("configuration", zap.String("warning", w))
+	}
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"data directory", g.openDataDir},
+		{"store", g.openStore},
+		{"audit spool", g.openSpool},
+		{"policy", g.openPolicy},
+		{"authentication", g.openAuthn},
+		{"cache", g.openCache},
+		{"health", g.openHealth},
+		{"management api", g.openAPI},
+		{"listeners", g.listen},
+	} {
+		if err := step.run(ctx); err != nil {
+			return fmt.Errorf("start %s: %w", step.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sark/internal/admin"
+	"sark/internal/audit"
+	"sark/proxy"
+)
+
+// listen opens every listener, then serves on all of them: a taken port is found before the first request is accepted.
+func (g *gateway) listen(ctx context.Context) error {
+	a := &g.addresses
+	listeners := map[string]net.Listener{}
+	for _, l := range []struct {
+		key, address string
+		into         *string
+	}{
+		{"proxy.listen", g.c.Proxy.Listen, &a.Proxy},
+		{"api.listen", g.c.API.Listen, &a.API},
+		{"api.socket", "unix:" + g.c.APISocket(), &a.Socket},
+		{"admin.listen", g.c.Admin.Listen, &a.Admin},
+		{"debug.listen", g.c.Debug.Listen, &a.Debug},
+	} {
+		if l.key == "proxy.listen" && len(g.servers) == 0 {
+			continue // nothing to stand in front of
+		}
+		if l.address == "" {
+			continue // switched off
+		}
+		opened, err := open(ctx, l.address)
+		if err != nil {
+			closeAll(listeners)
+			return fmt.Errorf("%s: %w", l.key, err)
+		}
+		listeners[l.key], *l.into = opened, opened.Addr().String()
+	}
+	if err := g.serveAll(listeners); err != nil {
+		closeAll(listeners)
+		return err
+	}
+	return nil
+}
+
+// closeAll closes listeners after a failure, which is the error to tell. Closing one that is served by now does no harm.
+func closeAll(ls map[string]net.Listener) {
+	for _, l := range ls {
+		_ = l.Close()
+	}
+}
+
+// maxSocketPath is the longest path of a unix socket in bytes: 107 on Linux, 103 on macOS.
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// open opens the listener of a configured address. The kernel calls a path that is too long an invalid argument, which
+// helps nobody.
+func open(ctx context.Context, address string) (net.Listener, error) {
+	if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix && len(path) > maxSocketPath {
+		return nil, fmt.Errorf("%s is too long for a unix socket (%d bytes, at most %d): choose a shorter data_dir, or set another path",
+			path, len(path), maxSocketPath)
+	}
+	return admin.Listen(ctx, address)
+}
+
+func (g *gateway) serveAll(ls map[string]net.Listener) error {
+	if l := ls["admin.listen"]; l != nil {
+		s, err := admin.New(admin.Options{Listener: l, Health: g.health, Metrics: g.metrics, Log: g.log})
+		if err != nil {
+			return err
+		}
+		g.run("admin listener", s.Run)
+	}
+	if l := ls["debug.listen"]; l != nil {
+		s, err := admin.NewDebug(admin.DebugOptions{Listener: l, Level: g.o.Level, Reload: g.engine.Reload, Log: g.log})
+		if err != nil {
+			return err
+		}
+		g.run("debug listener", s.Run)
+	}
+	local := g.handlerOptions("api")
+	local.Local = g.api
+	socket := local
+	socket.Registerer, socket.Authenticator = g.registerer("local"), newLocalCaller()
+	mcp := g.handlerOptions("proxy")
+	mcp.Servers = g.servers
+	for _, s := range []struct {
+		key string
+		o   proxy.Options
+	}{{"api.listen", local}, {"api.socket", socket}, {"proxy.listen", mcp}} {
+		if l := ls[s.key]; l != nil {
+			if err := g.serve(s.key, l, s.o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *gateway) registerer(listener string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{"listener": listener}, g.metrics)
+}
+
+// handlerOptions are what the data plane is made of, on every listener alike: there is one way of a request.
+func (g *gateway) handlerOptions(listener string) proxy.Options {
+	c := g.c
+	o := proxy.Options{
+		Authenticator: g.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c),
+		PartitionByPrincipal: c.Cache.Partition == "principal",
+		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
+		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
+		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,
+		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
+		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
+		HashArguments: g.hasher, Log: g.log, Registerer: g.registerer(listener),
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = never
+	}
+	if c.Audit.RecordArguments {
+		o.RecordArguments = redacted(audit.NewRedactor(c.Audit.Redact...))
+	}
+	if g.cache != nil {
+		o.Cache = g.cache
+	}
+	if j := c.Authn.JWT; j.Issuer != "" {
+		o.Resource, o.AuthorizationServers = j.Audience[0], []string{j.Issuer}
+	}
+	return o
+}
+
+// redacted returns what may be recorded of arguments; what cannot be redacted is not recorded.
+func redacted(r *audit.Redactor) func([]byte) []byte {
+	return func(arguments []byte) []byte {
+		out, err := r.Append(nil, arguments)
+		if err != nil {
+			return nil
+		}
+		return out
+	}
+}
+
+// serve runs one listener of the data plane.
+func (g *gateway) serve(key string, l net.Listener, o proxy.Options) (err error) {
+	c := g.c
+	if o.Limiter, err = limiter(c.Limits.PrincipalRate, c.Limits.PrincipalBurst); err != nil {
+		return fmt.Errorf("limits.principal_rate: %w", err)
+	}
+	if o.AuthFailures, err = limiter(c.Limits.AuthFailuresPerMinute, c.Limits.AuthFailuresPerMinute); err != nil {
+		return fmt.Errorf("limits.auth_failures_per_minute: %w", err)
+	}
+	h, err := proxy.New(o)
+	if err != nil {
+		return err
+	}
+	s := proxy.NewServer(h, proxy.ListenerOptions{
+		ReadTimeout: c.Proxy.ReadTimeout, IdleTimeout: c.Proxy.IdleTimeout, WriteTimeout: c.Proxy.WriteTimeout,
+		MaxHeader: int(c.Proxy.MaxHeaderBytes), MaxBody: int(c.Proxy.MaxBodyBytes), Log: g.log,
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.Serve(l); err != nil {
+			g.failed <- fmt.Errorf("%s: %w", key, err)
+		}
+	}()
+	g.life.onStop(key, func(ctx context.Context) error {
+		bounded, cancel := draining(ctx)
+		defer cancel()
+		err := s.Shutdown(bounded)
+		_ = l.Close() // closed by now, unless Serve has not come to it yet, which Shutdown then does not notice
+		<-done
+		h.Close()
+		return err
+	})
+	return nil
+}
+
+// draining bounds the drain of the listeners, all together: the parts behind them need the rest of the time.
+func draining(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-settling))
+}
+
+// run keeps a net/http server of the operator's side running until its stop.
+func (g *gateway) run(name string, serve func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := serve(ctx); err != nil {
+			g.failed <- fmt.Errorf("%s: %w", name, err)
+		}
+	}()
+	g.life.onStop(name, func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}

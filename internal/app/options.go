@@ -1,0 +1,96 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"sark/authz"
+	"sark/cachemw"
+	"sark/configs"
+	"sark/internal/authn"
+	"sark/internal/limit"
+	"sark/proxy"
+	"sark/store/spool"
+)
+
+// never stands for "switched off" where a part knows no off.
+const never = 100 * 365 * 24 * time.Hour
+
+// servers maps the configured MCP servers to what the data plane knows of them.
+func servers(c *configs.Config) []proxy.ServerOptions {
+	out := make([]proxy.ServerOptions, 0, len(c.Proxy.Servers))
+	for _, s := range c.Proxy.Servers {
+		t := s.Timeouts.Or(c.Proxy.Timeouts)
+		o := proxy.ServerOptions{
+			Name: s.Name, URL: s.URL, SensitivityLevel: s.SensitivityLevel, Teams: s.Teams,
+			ForwardAuthorization: s.Authorization == "forward", CacheScope: s.CacheScope, Passthrough: s.Passthrough,
+			Upstream: proxy.UpstreamOptions{
+				MaxConns: c.HTTPPool.Connections, ConnWait: c.HTTPPool.Wait, IdleTimeout: c.HTTPPool.KeepaliveExpiry,
+				ConnectTimeout: t.Connect, FirstByteTimeout: t.FirstByte, StreamIdleTimeout: t.IdleStream,
+			},
+		}
+		for _, tool := range s.Tools {
+			o.Tools = append(o.Tools, authz.Tool{Name: tool.Name, SensitivityLevel: tool.SensitivityLevel, ReadOnly: tool.ReadOnly})
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// credentials maps the configuration to which credentials are accepted.
+func credentials(c *configs.Config, keys authn.KeyFinder) (authn.Options, error) {
+	o := authn.Options{KeyStore: keys}
+	for i, k := range c.Authn.APIKeys {
+		hash, err := authn.ParseHash(k.Hash)
+		if err != nil {
+			return o, fmt.Errorf("authn.api_keys[%d].hash: %w", i, err)
+		}
+		o.APIKeys = append(o.APIKeys, authn.APIKey{ID: k.ID, Hash: hash, Subject: k.Subject, Roles: k.Roles, Teams: k.Teams, Scopes: k.Scopes})
+	}
+	if j := c.Authn.JWT; j.Issuer != "" {
+		leeway := j.Leeway
+		if leeway == 0 {
+			leeway = -1 // none: zero would be the default
+		}
+		o.JWT = &authn.JWTOptions{
+			Issuer: j.Issuer, Audience: j.Audience, Key: []byte(j.Key), JWKSURL: j.JWKSURL, Leeway: leeway, Algorithms: j.Algorithms,
+			Claims: authn.ClaimNames{Roles: j.Claims.Roles, Teams: j.Claims.Teams, Scopes: j.Claims.Scopes},
+		}
+	}
+	if c.Authn.Anonymous.Allow {
+		o.Anonymous = &authn.AnonymousOptions{Roles: c.Authn.Anonymous.Roles}
+	}
+	return o, nil
+}
+
+// cacheRules maps the configured lifetimes of the management API's routes.
+func cacheRules(c *configs.Config) cachemw.Rules {
+	return cachemw.Rules{
+		ServerList: c.Cache.ServerListTTL, ServerDetail: c.Cache.ServerDetailTTL, Health: c.Cache.TTL, Readiness: c.Cache.CacheReadiness,
+	}
+}
+
+// limiter returns the limiter of n calls a minute, nil when n is 0.
+func limiter(n, burst int) (proxy.Limiter, error) {
+	if n == 0 {
+		return nil, nil //nolint:nilnil // no limiter is the answer
+	}
+	return limit.New(limit.Options{Rate: n, Per: time.Minute, Burst: burst})
+}
+
+func durability(word string) spool.Mode {
+	switch word {
+	case "written":
+		return spool.Written
+	case "durable":
+		return spool.Durable
+	}
+	return spool.Auto
+}
+
+func onFull(word string) spool.OnFull {
+	if word == "shed-low" {
+		return spool.ShedLow
+	}
+	return spool.Deny
+}

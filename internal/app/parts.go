@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"sark/authz"
+	"sark/cachemw"
+	"sark/internal/admin"
+	"sark/internal/api"
+	"sark/internal/audit"
+	"sark/internal/authn"
+	"sark/proxy"
+	"sark/store/sqlite"
+)
+
+func (g *gateway) openDataDir(context.Context) error {
+	if err := os.MkdirAll(g.c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w (choose another with --data-dir or data_dir)", err)
+	}
+	key, err := hashKey(g.c.Audit.HashKey, g.c.DataDir)
+	if err != nil {
+		return err
+	}
+	h := audit.NewArgumentHasher(key)
+	g.hasher = func(arguments []byte) string { return string(h.Append(nil, arguments)) }
+	return nil
+}
+
+// DatabasePath is where the embedded database of a data directory is.
+func DatabasePath(dataDir string) string { return filepath.Join(dataDir, "sark.db") }
+
+func (g *gateway) openStore(ctx context.Context) (err error) {
+	g.db, err = sqlite.Open(ctx, sqlite.Options{Path: DatabasePath(g.c.DataDir), SlowQuery: g.c.Store.SlowQuery, Log: g.log, Metrics: g.metrics})
+	if err != nil {
+		return err
+	}
+	g.life.onStop("store", func(context.Context) error { return g.db.Close() })
+	return nil
+}
+
+func (g *gateway) openPolicy(ctx context.Context) error {
+	zone, err := time.LoadLocation(g.c.Authz.Timezone)
+	if err != nil {
+		return fmt.Errorf("authz.timezone: %w", err)
+	}
+	g.engine, err = authz.Open(ctx, authz.Options{
+		Bundle: g.c.Authz.Bundle, OPA: g.c.Authz.OPA, Timeout: g.c.Authz.Timeout, Location: zone,
+		PolicyConfig: g.c.Authz.PolicyConfig, Log: g.log, Metrics: g.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	g.life.onStop("policy", func(ctx context.Context) error { g.engine.Close(ctx); return nil })
+	return nil
+}
+
+func (g *gateway) openAuthn(context.Context) error {
+	o, err := credentials(g.c, keyStore{g.db})
+	if err != nil {
+		return err
+	}
+	if g.authn, err = authn.New(o); err != nil {
+		return err
+	}
+	g.life.onStop("authentication", func(context.Context) error { g.authn.Close(); return nil })
+	return nil
+}
+
+func (g *gateway) openCache(context.Context) (err error) {
+	if !g.c.Cache.Enabled {
+		return nil
+	}
+	if g.cache, err = cachemw.New(cachemw.Options{MaxBytes: int64(g.c.Cache.MaxBytes)}); err != nil {
+		return err
+	}
+	g.life.onStop("cache", func(context.Context) error { return g.cache.Close() })
+	return nil
+}
+
+func (g *gateway) openHealth(context.Context) (err error) {
+	g.health, err = admin.NewHealth(admin.HealthOptions{Log: g.log, Checks: []admin.Check{
+		{Name: "store", Run: g.db.Ping}, // while it is down, events wait in the spool
+		{Name: "audit", Critical: true, Run: func(context.Context) error { return g.spool.Err() }},
+		{Name: "policy", Critical: true, Run: func(context.Context) error { return g.engine.Ready() }},
+		{Name: "authentication", Run: func(context.Context) error { return g.authn.Ready() }},
+	}})
+	return err
+}
+
+func (g *gateway) openAPI(context.Context) (err error) {
+	g.api, err = api.New(api.Options{
+		Registry: g.db, Audit: g.db, Decider: g.engine, Health: g.health, Catalogue: newCatalogue(g.servers),
+		Changed: g.changed, Version: g.o.Version, MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
+	})
+	return err
+}
+
+// changed makes the cache forget what it held of the management API.
+func (g *gateway) changed(string) {
+	if g.cache == nil {
+		return
+	}
+	if err := g.cache.Invalidate(proxy.APICacheName); err != nil {
+		g.log.Warn("invalidate the cache", zap.Error(err))
+	}
+}

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"sark/store"
+	"sark/store/spool"
+)
+
+// openSpool opens the way of an event out of this process: the spool, and the shipper that carries it into the store. On the
+// way down the shipper is stopped first and what is left in the spool is carried over then, so that an event of the last
+// call is in the store too. What the store cannot take stays in the spool for the next start.
+func (g *gateway) openSpool(context.Context) (err error) {
+	g.spool, err = spool.Open(spool.Options{
+		Dir: g.c.SpoolDir(), MaxBytes: int64(g.c.Audit.MaxBytes),
+		Durability: durability(g.c.Audit.Durability), OnFull: onFull(g.c.Audit.OnFull),
+		Log: g.log, Metrics: g.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	g.life.onStop("audit spool", g.spool.Close)
+	shipper, err := store.NewShipper(store.ShipperOptions{
+		Source: g.spool, Sink: g.db, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
+		DeadDir: filepath.Join(g.c.SpoolDir(), "dead"), Log: g.log, Metrics: g.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1) // buffered: the result waits for the stop
+	go func() { done <- shipper.Run(ctx) }()
+	g.life.onStop("audit shipper", func(bounded context.Context) error {
+		cancel()
+		return errors.Join(<-done, shipper.Flush(bounded))
+	})
+	return nil
+}

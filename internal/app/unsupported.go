@@ -1,0 +1,47 @@
+package app
+
+import (
+	"fmt"
+
+	"sark/configs"
+	"sark/internal/mcp"
+)
+
+// Unsupported lists what a valid configuration asks for and this build cannot do. Such a configuration is refused: an
+// operator who switched a protection on must not believe that it is there.
+func Unsupported(c *configs.Config) configs.Issues {
+	var issues configs.Issues
+	refuse := func(when bool, path, instead string) {
+		if when {
+			issues = append(issues, configs.Issue{Path: path, Message: "not available in this version: " + instead})
+		}
+	}
+	standard := configs.Default()
+	refuse(c.Proxy.TLS != configs.TLS{}, "proxy.tls", "the gateway serves plain HTTP; end TLS before it and remove the key")
+	refuse(c.Proxy.PublicURL != "", "proxy.public_url", "metadata and challenges name the Host of the request; remove the key")
+	refuse(len(c.Proxy.TrustedProxies) > 0, "proxy.trusted_proxies", "the client's address is the peer's; remove the key")
+	refuse(c.Proxy.AllowBatch, "proxy.allow_batch", "batches are refused; remove the key")
+	refuse(c.Proxy.MaxDepth != mcp.MaxDepth, "proxy.max_depth", fmt.Sprintf("bodies may nest %d levels deep; remove the key", mcp.MaxDepth))
+	mtls := len(c.Authn.MTLS.TrustDomains) > 0 || len(c.Authn.MTLS.Roles) > 0
+	refuse(mtls, "authn.mtls", "use API keys or tokens and remove the key")
+	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
+	refuse(c.Store.URL != "", "store.url", "serve keeps registry and trail in SQLite in data_dir; remove the key")
+	refuse(c.Redis.URL != "", "redis.url", "the cache is kept in memory; remove the key")
+	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
+	refuse(c.Sessions.RedisURL != "", "sessions.redis_url", "remove the key")
+	refuse(c.Sessions.TTL != standard.Sessions.TTL, "sessions.ttl", "remove the key")
+	refuse(c.Sessions.MaxPerPrincipal != standard.Sessions.MaxPerPrincipal, "sessions.max_per_principal", "remove the key")
+	refuse(c.Limits.RedisURL != "", "limits.redis_url", "limits are counted in memory; remove the key")
+	refuse(c.Limits.ServerRate > 0, "limits.server_rate", "use limits.principal_rate")
+	refuse(c.Limits.ToolRate > 0, "limits.tool_rate", "use limits.principal_rate")
+	expires := c.Audit.Retention != 0 && c.Audit.Retention != standard.Audit.Retention
+	refuse(expires, "audit.retention", "the trail keeps every event; write -1 or remove the key")
+	compressed := c.Audit.CompressAfter != 0 && c.Audit.CompressAfter != standard.Audit.CompressAfter
+	refuse(compressed, "audit.compress_after", "the trail is not compressed; write -1 or remove the key")
+	for i, s := range c.Proxy.Servers {
+		auth := s.Authorization == "static" || s.Authorization == "exchange"
+		refuse(auth, fmt.Sprintf("proxy.servers[%d].authorization", i), "use strip or forward")
+		refuse(s.CacheScope == "public", fmt.Sprintf("proxy.servers[%d].cache_scope", i), "use private or leave it out")
+	}
+	return issues
+}

@@ -1,0 +1,103 @@
+package app_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sark/configs"
+	"sark/internal/app"
+)
+
+func TestDefaultsAreSupported(t *testing.T) {
+	for _, preset := range append(configs.Presets(), "") {
+		loaded, err := configs.Load(configs.Options{Preset: preset})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(configs.Issues(nil), app.Unsupported(&loaded.Config)); diff != "" {
+			t.Errorf("preset %q (-want +got):\n%s", preset, diff)
+		}
+	}
+}
+
+// TestUnsupported switches on one thing after the other that this build does not have. Each must be refused under its own
+// key, with what to do about it.
+func TestUnsupported(t *testing.T) {
+	for path, ask := range map[string]func(c *configs.Config){
+		"proxy.tls":                      func(c *configs.Config) { c.Proxy.TLS.CertFile = "/tls.crt" },
+		"proxy.public_url":               func(c *configs.Config) { c.Proxy.PublicURL = "https://mcp.example" },
+		"proxy.trusted_proxies":          func(c *configs.Config) { c.Proxy.TrustedProxies = []string{"10.0.0.0/8"} },
+		"proxy.allow_batch":              func(c *configs.Config) { c.Proxy.AllowBatch = true },
+		"proxy.max_depth":                func(c *configs.Config) { c.Proxy.MaxDepth = 16 },
+		"proxy.servers[1].authorization": func(c *configs.Config) { c.Proxy.Servers[1].Authorization = "static" },
+		"proxy.servers[0].authorization": func(c *configs.Config) { c.Proxy.Servers[0].Authorization = "exchange" },
+		"proxy.servers[1].cache_scope":   func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
+		"authn.mtls":                     func(c *configs.Config) { c.Authn.MTLS.TrustDomains = []string{"example.org"} },
+		"authz.mode":                     func(c *configs.Config) { c.Authz.Mode = "shadow" },
+		"store.url":                      func(c *configs.Config) { c.Store.URL = "postgres://sark@db/sark" },
+		"redis.url":                      func(c *configs.Config) { c.Redis.URL = "redis://cache:6379" },
+		"cache.debug_headers":            func(c *configs.Config) { c.Cache.DebugHeaders = true },
+		"sessions.redis_url":             func(c *configs.Config) { c.Sessions.RedisURL = "redis://cache:6379" },
+		"sessions.ttl":                   func(c *configs.Config) { c.Sessions.TTL = time.Hour },
+		"sessions.max_per_principal":     func(c *configs.Config) { c.Sessions.MaxPerPrincipal = 1 },
+		"limits.redis_url":               func(c *configs.Config) { c.Limits.RedisURL = "redis://cache:6379" },
+		"limits.server_rate":             func(c *configs.Config) { c.Limits.ServerRate = 1 },
+		"limits.tool_rate":               func(c *configs.Config) { c.Limits.ToolRate = 1 },
+		"audit.retention":                func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
+		"audit.compress_after":           func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
+	} {
+		t.Run(path, func(t *testing.T) {
+			c := configs.Default()
+			c.Proxy.Servers = []configs.Server{{Name: "a", URL: "http://a/mcp"}, {Name: "b", URL: "http://b/mcp"}}
+			ask(&c)
+
+			issues := app.Unsupported(&c)
+
+			if len(issues) != 1 || issues[0].Path != path {
+				t.Fatalf("issues %q, want one for %s", issues, path)
+			}
+			const begin = "not available in this version: "
+			if fix, ok := strings.CutPrefix(issues[0].Message, begin); !ok || fix == "" {
+				t.Errorf("message %q, want %q and what to do", issues[0].Message, begin)
+			}
+		})
+	}
+}
+
+// TestSwitchedOff keeps what says "never" usable, since that is what this build does.
+func TestSwitchedOff(t *testing.T) {
+	loaded, err := configs.Load(configs.Options{Flags: map[string]any{"audit.retention": "-1", "audit.compress_after": "-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(configs.Issues(nil), app.Unsupported(&loaded.Config)); diff != "" {
+		t.Errorf("issues (-want +got):\n%s", diff)
+	}
+}
+
+func TestUnsupportedIsNotServed(t *testing.T) {
+	loaded, err := configs.Load(configs.Options{Flags: map[string]any{"proxy.allow_batch": "true", "authz.mode": "shadow", "data_dir": t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "proxy.allow_batch: not available in this version: batches are refused; remove the key\n" +
+		"authz.mode: not available in this version: use enforce"
+
+	err = app.Run(t.Context(), app.Options{Config: loaded})
+
+	if err == nil {
+		t.Fatal("it was served")
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigIsRequired(t *testing.T) {
+	if err := app.Run(t.Context(), app.Options{}); err == nil {
+		t.Error("a gateway without a configuration was served")
+	}
+}

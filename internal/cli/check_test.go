@@ -1,0 +1,68 @@
+package cli_test
+
+import (
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// revision is the revision of the default policy.
+var revision = regexp.MustCompile(`sha256:[0-9a-f]{16}`)
+
+func TestCheck(t *testing.T) {
+	config := writeFile(t, "sark.yaml", "authn: {anonymous: {allow: true}}\nauthz: {bundle: "+t.TempDir()+"/policy}\n")
+
+	r := run(t, "check")
+	r.Out = revision.ReplaceAllString(r.Out, "REVISION")
+
+	compare(t, result{0, "configuration is valid; policy revision REVISION\n", ""}, r)
+
+	t.Run("warnings", func(t *testing.T) {
+		r := runWith(t, []string{"SARK_AUTHN_ANONYMOUS_ALLOW=true"}, "", "check")
+		r.Out = revision.ReplaceAllString(r.Out, "REVISION")
+		compare(t, result{
+			0, "configuration is valid; policy revision REVISION\n",
+			"warning: authn.anonymous.allow: everyone who reaches :8080 is admitted without a credential\n",
+		}, r)
+	})
+	t.Run("policy that is missing", func(t *testing.T) {
+		r := run(t, "check", "--config", config)
+		if r.Code != 1 || r.Out != "" || !strings.Contains(r.Err, "\nsark: open the policy: ") {
+			t.Errorf("check = %+v, want 1 and the policy's fault", r)
+		}
+	})
+}
+
+// TestCheckPrint prints a configuration that can be read again.
+func TestCheckPrint(t *testing.T) {
+	first := run(t, "check", "--print", "--preset", "high-traffic", "--data-dir", "/data")
+	if first.Code != 0 || !strings.Contains(first.Out, "data_dir: /data # flag data_dir\n") {
+		t.Fatalf("check --print = %+v", first)
+	}
+
+	again := run(t, "check", "--print", "--config", writeFile(t, "printed.yaml", first.Out))
+
+	if again.Code != 0 {
+		t.Errorf("the printed configuration is not valid: %+v", again)
+	}
+	strip := regexp.MustCompile(` # .*`)
+	if diff := cmp.Diff(strip.ReplaceAllString(first.Out, ""), strip.ReplaceAllString(again.Out, "")); diff != "" {
+		t.Errorf("the printed configuration means something else (-printed +read):\n%s", diff)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	r := run(t, "version")
+	want := " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"
+	if r.Code != 0 || !strings.HasPrefix(r.Out, "sark ") || !strings.HasSuffix(r.Out, want) {
+		t.Errorf("version = %+v, want sark … %q", r, want)
+	}
+
+	r = run(t, "version", "--output", "json")
+	if !strings.HasPrefix(r.Out, `{"version":"`) || !strings.HasSuffix(r.Out, `,"arch":"`+runtime.GOARCH+"\"}\n") {
+		t.Errorf("version --output json = %+v", r)
+	}
+}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"sark/internal/app"
+	"sark/internal/telemetry"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	c := command("serve", "Runs the gateway until it is told to stop.",
+		`It opens the listeners of the configuration (proxy.listen, api.listen, admin.listen), a unix socket for
+"sark audit tail", and in data_dir the database and the audit spool. It prints log lines only, on standard
+error. SIGTERM or Ctrl-C drains: requests under way get proxy.drain_timeout to end.`,
+		"docs/configuration.md", "sark serve --config /etc/sark/sark.yaml", "sark serve --preset development --data-dir ./.sark")
+	c.Args = noArguments
+	c.RunE = func(c *cobra.Command, _ []string) error { return p.serve(c.Context()) }
+	return c
+}
+
+// serve runs the gateway. Once there is a log, errors go there alone.
+func (p *program) serve(ctx context.Context) error {
+	loaded, err := p.loadServable()
+	if err != nil {
+		return err
+	}
+	log, level, err := telemetry.NewLogger(telemetry.LogOptions{
+		Level: loaded.Config.Log.Level, Format: loaded.Config.Log.Format, Output: p.stderr,
+	})
+	if err != nil {
+		return err
+	}
+	b := currentBuild()
+	err = app.Run(ctx, app.Options{Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level})
+	if err != nil {
+		log.Error("the gateway could not go on", zap.String("error", oneLine(err.Error())))
+		return exit{exitFailure}
+	}
+	return nil
+}

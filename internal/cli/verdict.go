@@ -1,0 +1,48 @@
+package cli
+
+import "sark/authz"
+
+// verdict is a decision as policy eval prints it.
+type verdict struct {
+	Decision    string      `json:"decision"` // "allow" or "deny"
+	Reason      string      `json:"reason"`
+	Rule        string      `json:"rule"`
+	Obligations obligations `json:"obligations"`
+	Revision    string      `json:"revision"`
+	Error       string      `json:"error,omitempty"` // why the engine denied by itself
+}
+
+// obligations are what an allow demands; absent members demand nothing. The form is that of the policy evaluation API.
+type obligations struct {
+	Redact   []string `json:"redact,omitempty"`
+	CacheTTL *float64 `json:"cache_ttl,omitempty"` // seconds
+	Limit    *limit   `json:"limit,omitempty"`
+	Severity string   `json:"severity,omitempty"`
+}
+
+// limit is a rate limit: requests per so many seconds.
+type limit struct {
+	Key      string  `json:"key,omitempty"`
+	Requests int     `json:"requests"`
+	Per      float64 `json:"per"`
+}
+
+func verdictOf(d *authz.Decision) verdict {
+	v := verdict{Decision: "deny", Reason: d.Reason, Rule: d.Rule, Revision: d.Revision}
+	if d.Err != nil {
+		v.Error = d.Err.Error()
+	}
+	if !d.Allow {
+		return v
+	}
+	v.Decision = "allow"
+	v.Obligations = obligations{Redact: d.Obligations.Redact, Severity: d.Obligations.Severity}
+	if ttl := d.Obligations.CacheTTL; ttl >= 0 {
+		seconds := ttl.Seconds()
+		v.Obligations.CacheTTL = &seconds
+	}
+	if l := d.Obligations.Limit; l != nil {
+		v.Obligations.Limit = &limit{Key: l.Key, Requests: l.Requests, Per: l.Per.Seconds()}
+	}
+	return v
+}
