@@ -1,0 +1,87 @@
+# `make` alone prints what there is. CI runs `make check test` and nothing else.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-builtin-rules
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+FUZZTIME ?= 10s
+BENCH    ?=
+RUN      ?=
+
+# Development tools have a module of their own, so that they never decide a version in ours.
+TOOL    := go tool -modfile=internal/tools/go.mod
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X sark/internal/cli.Version=$(VERSION) -X sark/internal/cli.Revision=$(REVISION)'
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## start the demo: the gateway before an example MCP server; flags in RUN, such as RUN='--listen 127.0.0.1:8080'
+	@exec bin/sark-demo --sark bin/sark $(RUN)
+
+.PHONY: build
+build: ## build every binary into bin/, static
+	$(GOBUILD) -o bin/ ./cmd/...
+
+.PHONY: test
+test: needs-gcc go-test conformance ## run every test, conformance included; installs what is missing when root
+
+.PHONY: race
+race: needs-gcc go-test ## run the Go tests alone, with the race detector
+
+.PHONY: go-test
+go-test:
+	go test -race -shuffle=on ./...
+
+.PHONY: conformance
+conformance: needs-npm build ## compare the MCP conformance suite through the gateway with a direct run
+	SARK_TEST_BINARY=$(CURDIR)/bin/sark go test -v -tags conformance -count=1 -run '^TestConformance$$' ./internal/conformance
+
+.PHONY: needs-gcc needs-npm
+needs-gcc needs-npm: needs-%:
+	@.ci/install-missing $*
+
+.PHONY: check
+check: lint verify docs-check ## lint, verify generated files, run the documented commands
+
+.PHONY: lint
+lint: ## run the linters of .golangci.yml
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: verify
+verify: ## fail when generated files, go.mod or formatting are stale
+	.ci/verify
+
+.PHONY: docs-check
+docs-check: build ## run the commands that the documentation marks as checked
+	.ci/docs-check
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what we link
+	.ci/vuln
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's|/[^/]*_test.go:func (Fuzz[A-Za-z0-9_]*).*| \1|' | while read -r package target; do \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package"; \
+	done
+
+.PHONY: bench
+bench: build ## compare direct, bare proxy and SARK; flags in BENCH, such as BENCH=-quick
+	go run ./internal/bench/cmd/bench run -binary bin/sark $(BENCH)
+
+.PHONY: bench-micro
+bench-micro: ## run the Go benchmarks, with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: golden
+golden: ## rewrite the golden files; review the diff
+	go test $$(grep -rlF --include='*_test.go' 'Bool("update"' . | xargs -n1 dirname | sort -u) -update
+
+.PHONY: generate
+generate: ## rewrite generated files
+	go generate ./...
