@@ -3,6 +3,7 @@
 //	accept        framing, exact path, verb, Host and Origin           inbound.go
 //	authenticate  credential to Principal                              identity.go
 //	parse         strict reading of the bytes that will be forwarded   parse.go
+//	session       only its owner may use a legacy session              session.go
 //	decide        policy, and what an allow demands                    decide.go
 //	lookup        answer from cache, only after an allow               lookup.go
 //	limit         rate limits; a cache hit spends nothing              limit.go

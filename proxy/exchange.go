@@ -85,6 +85,8 @@ type counters struct {
 	dropped int // frames that could not be understood
 	frames  int
 	input   bool // the server asked the client for input
+	asked   int  // requests of the server to the client
+	refused int  // of them denied
 }
 
 // cacheState is what lookup found out.

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bytes"
+
 	"sark/internal/audit"
 	"sark/internal/mcp"
 )
@@ -51,8 +53,16 @@ func (x *Exchange) mayFilter() bool {
 	return mcp.ListKey(x.Call.Method) != "" || x.Call.Route == "mcp.stream"
 }
 
+// mayHideRequest reports whether a message that strict reading refused could be a request of the server to a reader who is
+// less strict.
+func mayHideRequest(message []byte) bool {
+	low := bytes.ToLower(message)
+	return bytes.Contains(low, []byte("method")) || bytes.Contains(low, []byte(`\u`))
+}
+
 // filterFrame returns the bytes of a frame as the caller may see them; nil drops it. On streams that answer a list, and on
-// those that may replay one, a frame that cannot be understood is dropped and counted, never passed unfiltered.
+// those that may replay one, a frame that cannot be understood is dropped and counted, never passed unfiltered. So is, on any
+// stream, one that could be a request to the client.
 func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
 	if len(fr.Data) == 0 {
 		return fr.Raw
@@ -60,8 +70,11 @@ func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
 	r, err := mcp.ParseReply(fr.Data)
 	if err == nil && fr.Complete { // what stands after the last blank line is no event
 		h.note(x, &r)
+		if !h.mayAsk(x, &r, fr.Data) {
+			return nil
+		}
 	}
-	if !x.mayFilter() {
+	if !x.mayFilter() && !(err != nil && mayHideRequest(fr.Data)) {
 		return fr.Raw
 	}
 	if err != nil || !fr.Complete {

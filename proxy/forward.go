@@ -49,6 +49,7 @@ func (h *Handler) send(x *Exchange) {
 		x.refuse(upstreamProblem(err))
 	default:
 		x.strip(&resp.Header)
+		h.settle(x)
 	}
 }
 

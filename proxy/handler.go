@@ -101,6 +101,7 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	case !h.accept(x):
 	case !h.authenticate(x):
 	case !h.parse(x):
+	case !h.session(x):
 	case !h.decide(x):
 	case h.lookup(x): // answered from cache, if that can be recorded
 		h.reserve(x)
@@ -179,6 +180,8 @@ type Options struct {
 	Limiter Limiter
 	// AuthFailures is asked for each refused credential, by address; nil allows all.
 	AuthFailures Limiter
+	// Sessions binds legacy sessions to who opened them; nil binds none.
+	Sessions Sessions
 	// Local serves the management API; nil when this handler serves MCP servers only.
 	Local Local
 	// Servers are the MCP servers to stand in front of.

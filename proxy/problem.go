@@ -41,6 +41,8 @@ type Problem struct {
 	Unknown bool
 	// Unread says that the header could not be read, so that it is not known whether the caller expects JSON-RPC.
 	Unread bool
+	// Empty sends no body: what clients know of a session that has ended.
+	Empty bool
 	// Cause is for the log and the audit trail; it never reaches the client.
 	Cause error
 }
@@ -104,6 +106,10 @@ func (h *Handler) writeProblem(x *Exchange) {
 	}
 	if p.Allow != "" {
 		resp.Header.Set("Allow", p.Allow)
+	}
+	if p.Empty {
+		resp.Header.SetContentType("")
+		return
 	}
 	body := resp.Body()[:0]
 	switch {

@@ -236,6 +236,8 @@ func (x *Exchange) details() []byte {
 	add("frames_dropped", x.out.dropped)
 	add("items", x.out.items)
 	add("items_hidden", x.out.hidden)
+	add("server_requests", x.out.asked)
+	add("server_requests_denied", x.out.refused)
 	if len(b) == 0 {
 		return nil
 	}

@@ -31,8 +31,12 @@ func (f failure) checkReply(t *testing.T, reply *testkit.Reply, e *audit.Event) 
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if got := reply.Header.Value("Content-Type"); got != "application/json" {
-		t.Errorf("Content-Type is %q", got)
+	media := "application/json"
+	if f.empty {
+		media = ""
+	}
+	if got := reply.Header.Value("Content-Type"); got != media {
+		t.Errorf("Content-Type is %q, want %q", got, media)
 	}
 	if got := reply.Header.Value("X-Sark-Decision-Id"); got != decisionOf(e) {
 		t.Errorf("X-Sark-Decision-Id is %q and the event's decision %q", got, decisionOf(e))
@@ -41,6 +45,10 @@ func (f failure) checkReply(t *testing.T, reply *testkit.Reply, e *audit.Event) 
 		t.Errorf("event has status %d, %d bytes, success %t; the reply %d with %d bytes", e.StatusCode, e.BytesOut, e.Success, reply.Status, len(reply.Body))
 	}
 	switch {
+	case f.empty:
+		if reply.Body != "" {
+			t.Errorf("body is %q, want none", reply.Body)
+		}
 	case f.plain:
 		f.checkPlain(t, reply.Body, e)
 	case !f.result:

@@ -23,6 +23,13 @@ func refusedCallers() map[string]failure {
 			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall) },
 			header: map[string]string{"WWW-Authenticate": "Bearer"},
 		},
+		"session-foreign": {
+			setup: func(t *testing.T, s *setup) { s.Sessions = newSessions(t) },
+			send: func(c *testkit.RawClient) {
+				c.Post("/mcp", allowedCall, bearer("analyst"), "Mcp-Session-Id: somebody-else's")
+			},
+			empty: true,
+		},
 		"credential-invalid": {send: func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, wrong) }, header: challenge},
 		"credential-token":   {send: func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, "Authorization: Bearer a.b.c") }, header: challenge},
 		"credential-expired": {

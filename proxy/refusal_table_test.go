@@ -31,6 +31,8 @@ type failure struct {
 	plain bool
 	// result says that the reply is a JSON-RPC reply without data: a tool error, or an error as of the server.
 	result bool
+	// empty says that the reply has no body.
+	empty bool
 	// closes says that the gateway closes the connection after the reply.
 	closes bool
 	// header are fields that the reply must have.

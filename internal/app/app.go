@@ -15,6 +15,7 @@ import (
 	"sark/internal/admin"
 	"sark/internal/api"
 	"sark/internal/authn"
+	"sark/internal/session"
 	"sark/internal/telemetry"
 	"sark/proxy"
 	"sark/store/spool"
@@ -47,15 +48,16 @@ type gateway struct {
 	life    lifecycle
 	metrics *prometheus.Registry
 
-	db      *sqlite.DB
-	spool   *spool.Spool
-	engine  *authz.Engine
-	authn   *authn.Authenticator
-	cache   *cachemw.Cache
-	health  *admin.Health
-	api     *api.API
-	servers []proxy.ServerOptions
-	hasher  func([]byte) string
+	db       *sqlite.DB
+	spool    *spool.Spool
+	engine   *authz.Engine
+	authn    *authn.Authenticator
+	cache    *cachemw.Cache
+	sessions *session.Bindings
+	health   *admin.Health
+	api      *api.API
+	servers  []proxy.ServerOptions
+	hasher   func([]byte) string
 
 	addresses Addresses
 	failed    chan error // buffered: one slot for each server
@@ -128,6 +130,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"audit spool", g.openSpool},
 		{"policy", g.openPolicy},
 		{"authentication", g.openAuthn},
+		{"sessions", g.openSessions},
 		{"cache", g.openCache},
 		{"health", g.openHealth},
 		{"management api", g.openAPI},

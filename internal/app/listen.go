@@ -111,6 +111,7 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 	c := g.c
 	o := proxy.Options{
 		Authenticator: g.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c),
+		Sessions:             g.sessions,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
 		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,

@@ -37,9 +37,13 @@ func servers(c *configs.Config) []proxy.ServerOptions {
 	return out
 }
 
+// keyGrace is how long a key that the store has confirmed keeps working while the store cannot be asked: an outage of the
+// database must not lock everybody out at once. Revocations wait as long.
+const keyGrace = 5 * time.Minute
+
 // credentials maps the configuration to which credentials are accepted.
 func credentials(c *configs.Config, keys authn.KeyFinder) (authn.Options, error) {
-	o := authn.Options{KeyStore: keys}
+	o := authn.Options{KeyStore: keys, KeyGrace: keyGrace}
 	for i, k := range c.Authn.APIKeys {
 		hash, err := authn.ParseHash(k.Hash)
 		if err != nil {

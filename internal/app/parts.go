@@ -15,6 +15,7 @@ import (
 	"sark/internal/api"
 	"sark/internal/audit"
 	"sark/internal/authn"
+	"sark/internal/session"
 	"sark/proxy"
 	"sark/store/sqlite"
 )
@@ -70,6 +71,11 @@ func (g *gateway) openAuthn(context.Context) error {
 	}
 	g.life.onStop("authentication", func(context.Context) error { g.authn.Close(); return nil })
 	return nil
+}
+
+func (g *gateway) openSessions(context.Context) (err error) {
+	g.sessions, err = session.New(session.Options{TTL: g.c.Sessions.TTL, MaxPerPrincipal: g.c.Sessions.MaxPerPrincipal})
+	return err
 }
 
 func (g *gateway) openCache(context.Context) (err error) {

@@ -29,8 +29,6 @@ func Unsupported(c *configs.Config) configs.Issues {
 	refuse(c.Redis.URL != "", "redis.url", "the cache is kept in memory; remove the key")
 	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
 	refuse(c.Sessions.RedisURL != "", "sessions.redis_url", "remove the key")
-	refuse(c.Sessions.TTL != standard.Sessions.TTL, "sessions.ttl", "remove the key")
-	refuse(c.Sessions.MaxPerPrincipal != standard.Sessions.MaxPerPrincipal, "sessions.max_per_principal", "remove the key")
 	refuse(c.Limits.RedisURL != "", "limits.redis_url", "limits are counted in memory; remove the key")
 	refuse(c.Limits.ServerRate > 0, "limits.server_rate", "use limits.principal_rate")
 	refuse(c.Limits.ToolRate > 0, "limits.tool_rate", "use limits.principal_rate")

@@ -41,8 +41,6 @@ func TestUnsupported(t *testing.T) {
 		"redis.url":                      func(c *configs.Config) { c.Redis.URL = "redis://cache:6379" },
 		"cache.debug_headers":            func(c *configs.Config) { c.Cache.DebugHeaders = true },
 		"sessions.redis_url":             func(c *configs.Config) { c.Sessions.RedisURL = "redis://cache:6379" },
-		"sessions.ttl":                   func(c *configs.Config) { c.Sessions.TTL = time.Hour },
-		"sessions.max_per_principal":     func(c *configs.Config) { c.Sessions.MaxPerPrincipal = 1 },
 		"limits.redis_url":               func(c *configs.Config) { c.Limits.RedisURL = "redis://cache:6379" },
 		"limits.server_rate":             func(c *configs.Config) { c.Limits.ServerRate = 1 },
 		"limits.tool_rate":               func(c *configs.Config) { c.Limits.ToolRate = 1 },

@@ -16,7 +16,7 @@ import (
 
 // Where the harness finds its inputs; the Makefile sets both.
 const (
-	binaryVariable = "SARK_TEST_BINARY"            // The gateway under test.
+	binaryVariable = "SARK_TEST_BINARY"       // The gateway under test.
 	cacheVariable  = "SARK_CONFORMANCE_CACHE" // Where the suite is kept between runs; default: below the user's cache.
 )
 
