@@ -34,15 +34,15 @@ test: needs-gcc go-test conformance ## run every test, conformance included; ins
 race: needs-gcc go-test ## run the Go tests alone, with the race detector
 
 .PHONY: go-test
-go-test:
+go-test: needs-redis needs-postgresql needs-npm
 	go test -race -shuffle=on ./...
 
 .PHONY: conformance
 conformance: needs-npm build ## compare the MCP conformance suite through the gateway with a direct run
 	SARK_TEST_BINARY=$(CURDIR)/bin/sark go test -v -tags conformance -count=1 -run '^TestConformance$$' ./internal/conformance
 
-.PHONY: needs-gcc needs-npm
-needs-gcc needs-npm: needs-%:
+.PHONY: needs-gcc needs-npm needs-redis needs-postgresql
+needs-gcc needs-npm needs-redis needs-postgresql: needs-%:
 	@.ci/install-missing $*
 
 .PHONY: check

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // counter is a statistic that several goroutines add to.
@@ -25,6 +27,8 @@ type Options struct {
 	MaxBytes int64
 	// Backend is where entries are kept; nil makes a Memory. The Cache closes it.
 	Backend Backend
+	// Registerer receives the metrics of the backend that New makes; nil leaves them out.
+	Registerer prometheus.Registerer
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -35,7 +39,7 @@ func New(o Options) (*Cache, error) {
 		o.Now = time.Now
 	}
 	if o.Backend == nil {
-		m, err := NewMemory(MemoryOptions{MaxBytes: o.MaxBytes, Now: o.Now})
+		m, err := NewMemory(MemoryOptions{MaxBytes: o.MaxBytes, Registerer: o.Registerer, Now: o.Now})
 		if err != nil {
 			return nil, err
 		}
@@ -102,6 +106,15 @@ func (c *Cache) InvalidateAll() error {
 	if err := c.backend.InvalidateAll(context.Background()); err != nil {
 		c.errors.Add(1)
 		return fmt.Errorf("invalidate cache: %w", err)
+	}
+	return nil
+}
+
+// Err returns why requests go without a part of the cache at the moment, and which; nil when they do not. Nothing fails
+// for it: what is not found there is a miss.
+func (c *Cache) Err() error {
+	if b, ok := c.backend.(interface{ Err() error }); ok {
+		return b.Err()
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package cachemw
 
-import "time"
+import (
+	"bytes"
+	"slices"
+	"time"
+)
 
 // Scope says who may share an entry. The words are those of the MCP cacheScope field.
 type Scope string
@@ -46,3 +50,10 @@ func (e Entry) Age(now time.Time) time.Duration { return max(0, now.Sub(e.Stored
 
 // Fresh reports whether the entry may be served at now without asking the upstream (RFC 9111 section 4.2).
 func (e Entry) Fresh(now time.Time) bool { return e.Age(now) < e.TTL }
+
+// clone returns an entry that shares no bytes with e.
+func (e Entry) clone() Entry {
+	e.Body = bytes.Clone(e.Body)
+	e.Header = slices.Clone(e.Header)
+	return e
+}

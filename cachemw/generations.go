@@ -47,15 +47,32 @@ func (g *generations) of(server string) uint64 {
 	if current = g.byServer[server]; current != nil {
 		return current.value
 	}
+	value := g.uniqueLocked()
+	g.beginLocked(server, value)
+	return value
+}
+
+// adopt makes a value that was made elsewhere the generation of a server. Another one that it has ends.
+func (g *generations) adopt(server string, value uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if current := g.byServer[server]; current != nil && current.value == value {
+		return
+	}
+	g.endLocked(server)
+	g.beginLocked(server, value)
+}
+
+// beginLocked begins a generation of a server that has none.
+func (g *generations) beginLocked(server string, value uint64) {
 	for other := range g.byServer {
 		if len(g.byServer) < maxServers {
 			break
 		}
 		g.endLocked(other)
 	}
-	current = &generation{value: g.uniqueLocked()}
-	g.byServer[server], g.byValue[current.value] = current, current
-	return current.value
+	current := &generation{value: value}
+	g.byServer[server], g.byValue[value] = current, current
 }
 
 // live returns the generation with that value, nil when it has ended.

@@ -1,16 +1,15 @@
 package cachemw
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/maypok86/otter/v2/stats"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -31,16 +30,19 @@ type Memory struct {
 	now         func() time.Time
 }
 
-// item is a stored entry and its generation.
+// item is a stored entry, its generation, and how long it is kept from when it came.
 type item struct {
 	entry      Entry
 	generation *generation
+	keep       time.Duration
 }
 
 // MemoryOptions are the options of NewMemory.
 type MemoryOptions struct {
 	// MaxBytes bounds what is stored, overhead included. Default 64 MiB. One entry may take an eighth of it.
 	MaxBytes int64
+	// Registerer receives the metrics; nil leaves them out.
+	Registerer prometheus.Registerer
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -69,7 +71,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		MaximumWeight: uint64(o.MaxBytes),
 		Weigher:       func(_ Key, i *item) uint32 { return uint32(weight(i.entry)) }, //nolint:gosec // at most maxEntry
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[Key, *item]) time.Duration {
-			return e.Value.entry.TTL
+			return e.Value.keep
 		}),
 		StatsRecorder: m.evictions,
 		Clock:         clock{o.Now},
@@ -80,6 +82,10 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		return nil, fmt.Errorf("make the cache: %w", err)
 	}
 	m.cache = cache
+	if err := registerMemory(o.Registerer, m); err != nil {
+		cache.StopAllGoroutines()
+		return nil, fmt.Errorf("cachemw: register metrics: %w", err)
+	}
 	return m, nil
 }
 
@@ -94,14 +100,18 @@ func (m *Memory) Load(_ context.Context, key Key) (Entry, bool, error) {
 
 // Save implements Backend. An entry that would take too much room is dropped.
 func (m *Memory) Save(_ context.Context, key Key, e Entry) error {
-	g := m.generations.live(e.Generation)
-	if g == nil || weight(e) > m.maxEntry {
-		return nil
-	}
-	e.Body = bytes.Clone(e.Body)
-	e.Header = slices.Clone(e.Header)
-	m.cache.Set(key, &item{entry: e, generation: g})
+	m.keep(key, e.clone(), e.TTL)
 	return nil
+}
+
+// keep stores an entry, whose bytes are given away, for so long from now, unless its generation has ended or it would take
+// too much room.
+func (m *Memory) keep(key Key, e Entry, keep time.Duration) {
+	g := m.generations.live(e.Generation)
+	if g == nil || keep <= 0 || weight(e) > m.maxEntry {
+		return
+	}
+	m.cache.Set(key, &item{entry: e, generation: g, keep: keep})
 }
 
 // Generation implements Backend.

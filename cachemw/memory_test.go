@@ -11,13 +11,15 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	cachetest.Run(t, func(t *testing.T, now func() time.Time) cachemw.Backend {
+	small := func(t *testing.T, now func() time.Time) cachemw.Backend {
 		m, err := cachemw.NewMemory(cachemw.MemoryOptions{MaxBytes: 4 << 20, Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return m
-	})
+	}
+	cachetest.Run(t, small)
+	cachetest.RunBounded(t, small)
 }
 
 // TestEvictedGeneration has more servers than generations are kept for. A generation that had to go must not come back to

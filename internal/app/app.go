@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"sark/authz"
@@ -52,6 +53,7 @@ type gateway struct {
 	spool    *spool.Spool
 	engine   *authz.Engine
 	authn    *authn.Authenticator
+	redis    redis.UniversalClient // nil without redis.url
 	cache    *cachemw.Cache
 	sessions *session.Bindings
 	health   *admin.Health

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"sark/authz"
@@ -82,7 +83,19 @@ func (g *gateway) openCache(context.Context) (err error) {
 	if !g.c.Cache.Enabled {
 		return nil
 	}
-	if g.cache, err = cachemw.New(cachemw.Options{MaxBytes: int64(g.c.Cache.MaxBytes)}); err != nil {
+	o := cachemw.Options{MaxBytes: int64(g.c.Cache.MaxBytes), Registerer: g.metrics}
+	if g.c.Redis.URL != "" {
+		redis.SetLogger(redisLogger{g.log})
+		if g.redis, err = redisClient(g.c.Redis); err != nil {
+			return err
+		}
+		g.life.onStop("redis client", func(context.Context) error { return g.redis.Close() })
+		if o.Backend, err = g.sharedCache(g.redis); err != nil {
+			return err
+		}
+		g.log.Warn("sessions and rate limits are kept in this process: run one replica, or send a client to the same one")
+	}
+	if g.cache, err = cachemw.New(o); err != nil {
 		return err
 	}
 	g.life.onStop("cache", func(context.Context) error { return g.cache.Close() })
@@ -90,12 +103,16 @@ func (g *gateway) openCache(context.Context) (err error) {
 }
 
 func (g *gateway) openHealth(context.Context) (err error) {
-	g.health, err = admin.NewHealth(admin.HealthOptions{Log: g.log, Checks: []admin.Check{
+	checks := []admin.Check{
 		{Name: "store", Run: g.db.Ping}, // while it is down, events wait in the spool
 		{Name: "audit", Critical: true, Run: func(context.Context) error { return g.spool.Err() }},
 		{Name: "policy", Critical: true, Run: func(context.Context) error { return g.engine.Ready() }},
 		{Name: "authentication", Run: func(context.Context) error { return g.authn.Ready() }},
-	}})
+	}
+	if g.redis != nil {
+		checks = append(checks, admin.Check{Name: "redis", Run: func(context.Context) error { return g.cache.Err() }, Pool: g.redisPool})
+	}
+	g.health, err = admin.NewHealth(admin.HealthOptions{Log: g.log, Checks: checks})
 	return err
 }
 

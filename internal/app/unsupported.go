@@ -26,7 +26,7 @@ func Unsupported(c *configs.Config) configs.Issues {
 	refuse(mtls, "authn.mtls", "use API keys or tokens and remove the key")
 	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
 	refuse(c.Store.URL != "", "store.url", "serve keeps registry and trail in SQLite in data_dir; remove the key")
-	refuse(c.Redis.URL != "", "redis.url", "the cache is kept in memory; remove the key")
+	refuse(c.Redis.Topology == "sentinel", "redis.topology", "use standalone or cluster")
 	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
 	refuse(c.Sessions.RedisURL != "", "sessions.redis_url", "remove the key")
 	refuse(c.Limits.RedisURL != "", "limits.redis_url", "limits are counted in memory; remove the key")

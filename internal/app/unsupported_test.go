@@ -38,7 +38,7 @@ func TestUnsupported(t *testing.T) {
 		"authn.mtls":                     func(c *configs.Config) { c.Authn.MTLS.TrustDomains = []string{"example.org"} },
 		"authz.mode":                     func(c *configs.Config) { c.Authz.Mode = "shadow" },
 		"store.url":                      func(c *configs.Config) { c.Store.URL = "postgres://sark@db/sark" },
-		"redis.url":                      func(c *configs.Config) { c.Redis.URL = "redis://cache:6379" },
+		"redis.topology":                 func(c *configs.Config) { c.Redis.Topology = "sentinel" },
 		"cache.debug_headers":            func(c *configs.Config) { c.Cache.DebugHeaders = true },
 		"sessions.redis_url":             func(c *configs.Config) { c.Sessions.RedisURL = "redis://cache:6379" },
 		"limits.redis_url":               func(c *configs.Config) { c.Limits.RedisURL = "redis://cache:6379" },

@@ -1,0 +1,156 @@
+package cachemw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// errBreakerOpen is what a request gets at once while its backend is left alone.
+var errBreakerOpen = errors.New("the breaker is open")
+
+// probeInterval is how long the breaker leaves a backend in trouble alone between two probes.
+const probeInterval = 100 * time.Millisecond
+
+// breakerOptions are the options of newBreaker.
+type breakerOptions struct {
+	// limit is how long one operation may take.
+	limit time.Duration
+	// health is how often a backend without trouble is probed.
+	health time.Duration
+	// probe asks the backend for a sign of life.
+	probe func(ctx context.Context) error
+	// trouble reports whether an error means that the backend is in trouble, rather than that it dislikes the question.
+	trouble func(err error) bool
+}
+
+// breaker keeps requests away from a backend that is slow or gone. The first operation that fails, or takes longer than
+// half of its limit, opens it; from then on none is tried until a probe in the background is answered within that half.
+// So trouble costs a request at most the limit, once, and a backend that is always slow is not asked at all.
+//
+// Its goroutine is started by newBreaker and ended by close, which waits for it.
+type breaker struct {
+	o    breakerOptions
+	open atomic.Bool
+	// tripped has room for one: a wake-up that is not yet heard stands for all that follow.
+	tripped chan struct{}
+	trips   counter
+	stop    context.CancelFunc
+	stopped chan struct{}
+
+	mu    sync.Mutex
+	cause error // guarded by mu; why it is open
+}
+
+// newBreaker returns a closed breaker, which the caller must close.
+func newBreaker(o breakerOptions) *breaker {
+	ctx, stop := context.WithCancel(context.Background())
+	b := &breaker{o: o, tripped: make(chan struct{}, 1), stop: stop, stopped: make(chan struct{})}
+	go b.run(ctx)
+	return b
+}
+
+// close stops the probes and waits for the one that is under way.
+func (b *breaker) close() {
+	b.stop()
+	<-b.stopped
+}
+
+// do tries an operation within the limit, or returns errBreakerOpen.
+func (b *breaker) do(ctx context.Context, operation func(ctx context.Context) error) error {
+	if b.open.Load() {
+		return errBreakerOpen
+	}
+	start := time.Now()
+	limited, cancel := context.WithTimeout(ctx, b.o.limit)
+	defer cancel()
+	err := operation(limited)
+	took := time.Since(start)
+	switch {
+	case took > b.o.limit/2:
+		b.trip(fmt.Errorf("an operation took %s: %w", took.Round(time.Millisecond), orSlow(err)))
+	case err != nil && ctx.Err() == nil && b.o.trouble(err):
+		b.trip(err)
+	}
+	return err
+}
+
+// errSlow is the cause of a trip by an operation that succeeded.
+var errSlow = errors.New("too slow")
+
+// orSlow returns err, or errSlow when there is none.
+func orSlow(err error) error {
+	if err == nil {
+		return errSlow
+	}
+	return err
+}
+
+// err returns why the breaker is open, nil when it is closed.
+func (b *breaker) err() error {
+	if !b.open.Load() {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cause
+}
+
+// trip opens the breaker.
+func (b *breaker) trip(cause error) {
+	b.mu.Lock()
+	b.cause = cause
+	b.mu.Unlock()
+	if b.open.Swap(true) {
+		return
+	}
+	b.trips.Add(1)
+	select {
+	case b.tripped <- struct{}{}:
+	default:
+	}
+}
+
+// run probes until ctx ends: often while the breaker is open, now and then while it is closed, so that trouble is known
+// before a request meets it.
+func (b *breaker) run(ctx context.Context) {
+	defer close(b.stopped)
+	timer := time.NewTimer(b.interval())
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.tripped:
+		case <-timer.C:
+			b.probe(ctx)
+		}
+		timer.Reset(b.interval())
+	}
+}
+
+// interval returns how long to wait before the next probe.
+func (b *breaker) interval() time.Duration {
+	if b.open.Load() {
+		return probeInterval
+	}
+	return b.o.health
+}
+
+// probe asks for a sign of life and closes or opens the breaker accordingly.
+func (b *breaker) probe(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, b.o.limit/2)
+	defer cancel()
+	err := guarded(func() error { return b.o.probe(limited) })
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		b.trip(fmt.Errorf("ping: %w", err))
+		return
+	}
+	b.open.Store(false)
+}

@@ -1,0 +1,111 @@
+package cachemw
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// register registers collectors, unless there is nobody to register them with.
+func register(r prometheus.Registerer, collectors ...prometheus.Collector) error {
+	if r == nil {
+		return nil
+	}
+	for _, c := range collectors {
+		if err := r.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counterFunc returns a counter that reads its value when it is asked.
+func counterFunc(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
+}
+
+// gaugeFunc returns a gauge that reads its value when it is asked.
+func gaugeFunc(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+}
+
+// registerMemory registers what a Memory counts.
+func registerMemory(r prometheus.Registerer, m *Memory) error {
+	return register(r,
+		gaugeFunc("sark_cachemw_memory_bytes", "Weight of the entries kept in this process.", func() float64 {
+			return float64(m.Usage().Bytes)
+		}),
+		gaugeFunc("sark_cachemw_memory_entries", "Entries kept in this process, about.", func() float64 {
+			return float64(m.Usage().Entries)
+		}),
+		counterFunc("sark_cachemw_memory_evictions_total", "Entries that had to go to make room in this process.", func() float64 {
+			return float64(m.Usage().Evictions)
+		}),
+	)
+}
+
+// registerTiered registers what a Tiered counts.
+func registerTiered(r prometheus.Registerer, t *Tiered) error {
+	return register(r,
+		counterFunc("sark_cachemw_l1_hits_total", "Entries found in this process.", func() float64 { return float64(t.l1Hits.Load()) }),
+		counterFunc("sark_cachemw_l2_hits_total", "Entries found in the shared cache.", func() float64 { return float64(t.l2Hits.Load()) }),
+		counterFunc("sark_cachemw_l1_flushes_total", "Times that the entries in this process were dropped because an invalidation may have been missed.",
+			func() float64 { return float64(t.flushes.Load()) }),
+		gaugeFunc("sark_cachemw_bus_up", "1 while invalidations of other gateways are heard.", func() float64 {
+			return oneIf(t.listening.Load())
+		}),
+	)
+}
+
+// redisMetrics are what a Redis counts.
+type redisMetrics struct {
+	errors     *prometheus.CounterVec
+	rejections *prometheus.CounterVec
+	bytes      prometheus.Counter
+}
+
+// newRedisMetrics makes and registers the metrics.
+func newRedisMetrics(r prometheus.Registerer, b *breaker) (*redisMetrics, error) {
+	m := &redisMetrics{
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sark_cachemw_backend_errors_total",
+			Help: "Operations of the shared cache that ended in an error, those left out while the breaker was open apart.",
+		}, []string{"operation"}),
+		rejections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sark_cachemw_values_rejected_total",
+			Help: "Values of the shared cache that were not sound and so not served.",
+		}, []string{"reason"}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sark_cachemw_saved_bytes_total", Help: "Bytes of values sent to the shared cache.",
+		}),
+	}
+	return m, register(r, m.errors, m.rejections, m.bytes,
+		gaugeFunc("sark_cachemw_breaker_open", "1 while the shared cache is left alone because it is slow or gone.", func() float64 {
+			return oneIf(b.open.Load())
+		}),
+		counterFunc("sark_cachemw_breaker_trips_total", "Times that the shared cache began to be left alone.", func() float64 {
+			return float64(b.trips.Load())
+		}),
+	)
+}
+
+// failed counts an error of an operation.
+func (m *redisMetrics) failed(operation string, err error) {
+	if !errors.Is(err, errBreakerOpen) {
+		m.errors.WithLabelValues(operation).Inc()
+	}
+}
+
+// reject counts a value that was refused.
+func (m *redisMetrics) reject(why rejection) { m.rejections.WithLabelValues(string(why)).Inc() }
+
+// saved counts a value that was stored.
+func (m *redisMetrics) saved(size int) { m.bytes.Add(float64(size)) }
+
+// oneIf returns 1 for true.
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
