@@ -8,8 +8,11 @@ import (
 	"sark/authz"
 )
 
+// BenchmarkDecide measures decisions that are not remembered: a context has no key, and the default policy reads it here.
 func BenchmarkDecide(b *testing.B) {
-	e := open(b, authz.Options{})
+	files := defaultPolicy(b)
+	files["context.rego"] = "package sark\ndeny[\"context\"] := \"none\" if input.context.none"
+	e := open(b, authz.Options{Bundle: writeFiles(b, files)})
 	ctx := context.Background()
 	b.Run("tools/call", func(b *testing.B) {
 		in := callTool(analyst(), `{"name":"refunds","amount":30,"query":"select id, name from customers limit 50"}`)
@@ -28,8 +31,9 @@ func BenchmarkDecide(b *testing.B) {
 
 func decide(ctx context.Context, b *testing.B, e *authz.Engine, in *authz.Input, want bool) {
 	b.ReportAllocs()
+	in.Context = map[string]any{"some": 1}
 	for b.Loop() {
-		if d := e.Decide(ctx, in); d.Allow != want {
+		if d := e.Decide(ctx, in); d.Allow != want || d.Tier != "topdown" {
 			b.Fatalf("decision %+v", d)
 		}
 	}

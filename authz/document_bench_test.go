@@ -31,9 +31,25 @@ func BenchmarkDocument(b *testing.B) {
 	}
 	item := *in
 	item.Call, item.Phase, item.Action = &mcp.Call{Method: "tools/list", Action: "tool:list"}, PhaseList, "tool:invoke"
-	for name, in := range map[string]*Input{"tools/call": in, "list item": &item} {
+	reads := reads{paths: []inputPath{ // much as the default policy does
+		{"action"},
+		{"mcp", "phase"},
+		{"policy_config", "max_amount"},
+		{"principal", "id"},
+		{"principal", "roles"},
+		{"principal", "teams"},
+		{"resource"},
+		{"server", "sensitivity_level"},
+		{"server", "teams"},
+		{"tool"},
+	}}
+	all := *in
+	for name, in := range map[string]*Input{"tools/call": in, "list item": &item, "all of tools/call": &all} {
 		b.Run(name, func(b *testing.B) {
-			kept := newParts()
+			kept := newParts(want(&reads))
+			if in == &all {
+				kept = newParts(wantsAll())
+			}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := document(in, set, kept); err != nil {

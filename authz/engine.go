@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/plugins"
 	"github.com/open-policy-agent/opa/v1/sdk"
 	"github.com/open-policy-agent/opa/v1/storage"
@@ -64,15 +62,15 @@ type Engine struct {
 	log     *zap.Logger
 	metrics *metrics
 	source  *source // nil when the OPA configuration names the bundles
-	parts   *parts
 
 	opa     *sdk.OPA
 	manager *plugins.Manager // set while sdk.New runs, before any bundle is activated
 	store   storage.Store    // the SDK's; decisions never read it
 
-	settings atomic.Pointer[settings]
-	active   atomic.Pointer[snapshot] // nil until a policy is in force, and after Close
-	failure  atomic.Pointer[failure]  // nil while the latest policy is the one in force
+	settings    atomic.Pointer[settings]
+	generations atomic.Uint64            // of settings
+	active      atomic.Pointer[snapshot] // nil until a policy is in force, and after Close
+	failure     atomic.Pointer[failure]  // nil while the latest policy is the one in force
 
 	reloading sync.Mutex // one Reload at a time, so that each reports its own outcome
 
@@ -102,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return nil, errTwoSources
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	e := &Engine{log: o.Log, parts: newParts(), stop: stop}
+	e := &Engine{log: o.Log, stop: stop}
 	if err := e.open(background, o); err != nil {
 		e.Close(ctx)
 		return nil, err
@@ -136,53 +134,6 @@ func (e *Engine) open(ctx context.Context, o Options) error {
 		e.watching.Go(func() { e.watch(ctx, o.WatchInterval, before) })
 	}
 	return nil
-}
-
-// Decide asks the policy. It never fails: whatever goes wrong is a deny with a reason, and Decision.Err says what it was.
-// It returns within the timeout, also when the policy loops, and leaves nothing running.
-func (e *Engine) Decide(ctx context.Context, in *Input) Decision {
-	set := e.settings.Load()
-	doc, err := document(in, set, e.parts)
-	if err != nil {
-		return e.finish(unavailable(fmt.Errorf("build policy input: %w", err)))
-	}
-	return e.decide(ctx, doc, in.Time, set.timeout)
-}
-
-// EvalJSON decides on an input document as policies see it. Fields may be missing; input.policy_config is the engine's when
-// the document has none. The error is about the document: it is not one JSON object.
-func (e *Engine) EvalJSON(ctx context.Context, input []byte) (Decision, error) {
-	set := e.settings.Load()
-	doc, err := parseDocument(input)
-	if err != nil {
-		return Decision{}, err
-	}
-	if doc.Get(keyPolicyConfig) == nil {
-		doc.Insert(keyPolicyConfig, set.policyConfig)
-	}
-	return e.decide(ctx, doc, time.Now(), set.timeout), nil
-}
-
-func (e *Engine) decide(ctx context.Context, doc ast.Value, now time.Time, timeout time.Duration) Decision {
-	s := e.active.Load()
-	if s == nil {
-		return e.finish(unavailable(e.Ready()))
-	}
-	start := time.Now()
-	d := s.decide(ctx, doc, now, start.Add(timeout))
-	e.metrics.evaluation.Observe(time.Since(start).Seconds())
-	return e.finish(d)
-}
-
-// finish gives a decision its id and counts it.
-func (e *Engine) finish(d Decision) Decision {
-	e.metrics.decided(&d)
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Decision{Reason: ReasonUnavailable, Err: fmt.Errorf("make decision id: %w", err), Obligations: noObligations}
-	}
-	d.ID = id
-	return d
 }
 
 // Ready returns nil when a policy is in force. A newer policy that could not be loaded does not make the engine unready:
@@ -260,5 +211,8 @@ func (e *Engine) install(s *snapshot) {
 	e.active.Store(s)
 	e.failure.Store(nil)
 	e.metrics.reloaded(nil)
-	e.log.Info("policy in force", zap.String("revision", s.revision))
+	e.log.Info("policy in force", zap.String("revision", s.revision), zap.Bool("memoised", s.memo != nil))
+	if s.memo == nil {
+		e.log.Warn("policy is evaluated for every decision", zap.String("revision", s.revision), zap.Strings("why", s.reads.why))
+	}
 }

@@ -207,7 +207,10 @@ func TestEvalJSON(t *testing.T) {
 }
 
 func TestUnusableInputIsDenied(t *testing.T) {
-	e := open(t, authz.Options{})
+	e := open(t, authz.Options{Bundle: writeFiles(t, map[string]string{
+		"p.rego": `package sark
+decision := {"allow": true} if count([input.tool.parameters, input.principal.claims, object.get(input, "context", {})]) == 3`,
+	})})
 	badClaims := admin()
 	badClaims.Claims = map[string]any{"f": func() {}}
 	badContext := callTool(admin(), `{}`)
@@ -234,22 +237,33 @@ func TestUnusableInputIsDenied(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	e := open(t, authz.Options{Metrics: registry})
-	e.Decide(t.Context(), callTool(admin(), `{}`))
-	e.Decide(t.Context(), callTool(analyst(), `{"amount":1000}`))
-	e.Decide(t.Context(), callTool(analyst(), `{`))
+	who, other := admin(), analyst()
+	e.Decide(t.Context(), callTool(who, `{}`))
+	e.Decide(t.Context(), callTool(who, `{}`))
+	for range 3 {
+		e.Decide(t.Context(), callTool(other, `{"amount":1000}`))
+	}
+	e.Decide(t.Context(), callTool(other, `{`))
 	err := testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP sark_authz_decisions_total Decisions by outcome and by the tier that found them; tier "none" are denials that the engine made by itself.
 # TYPE sark_authz_decisions_total counter
+sark_authz_decisions_total{decision="allow",tier="memo"} 1
 sark_authz_decisions_total{decision="allow",tier="topdown"} 1
+sark_authz_decisions_total{decision="deny",tier="memo"} 2
 sark_authz_decisions_total{decision="deny",tier="none"} 1
 sark_authz_decisions_total{decision="deny",tier="topdown"} 1
 # HELP sark_authz_last_reload_success 1 while the latest policy is the one in force, 0 when an older one or none is.
 # TYPE sark_authz_last_reload_success gauge
 sark_authz_last_reload_success 1
+# HELP sark_authz_memo_lookups_total Questions by whether the decision was remembered (hit), was not (miss), or could not be (uncacheable).
+# TYPE sark_authz_memo_lookups_total counter
+sark_authz_memo_lookups_total{result="hit"} 3
+sark_authz_memo_lookups_total{result="miss"} 2
+sark_authz_memo_lookups_total{result="uncacheable"} 1
 # HELP sark_authz_reloads_total Policies that came into force (success) or could not (error).
 # TYPE sark_authz_reloads_total counter
 sark_authz_reloads_total{result="success"} 1
-`), "sark_authz_decisions_total", "sark_authz_last_reload_success", "sark_authz_reloads_total")
+`), "sark_authz_decisions_total", "sark_authz_last_reload_success", "sark_authz_memo_lookups_total", "sark_authz_reloads_total")
 	if err != nil {
 		t.Error(err)
 	}

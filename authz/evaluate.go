@@ -14,8 +14,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// tierTopdown is the tier of decisions that OPA's interpreter made.
-const tierTopdown = "topdown"
+// The tiers that find decisions.
+const (
+	tierMemo    = "memo"    // remembered
+	tierTopdown = "topdown" // made by OPA's interpreter
+)
 
 var errTimeout = errors.New("the policy took longer than its deadline")
 

@@ -62,6 +62,9 @@ type Server struct {
 	Status string
 }
 
+// applies reports whether the request is for an MCP server.
+func (s *Server) applies() bool { return s.ID != "" || s.Name != "" }
+
 // Tool describes the tool of a request to policies.
 type Tool struct {
 	// Name is the tool's name; empty when the request is for no tool.
@@ -74,6 +77,8 @@ type Tool struct {
 	ReadOnly bool
 }
 
+func (t *Tool) applies() bool { return t.Name != "" }
+
 // Resource is the object of a request that is for no tool.
 type Resource struct {
 	// Type is "resource", "prompt", "server", "policy", "audit" and so on.
@@ -85,6 +90,8 @@ type Resource struct {
 	Teams            []string
 	OwnerID          string
 }
+
+func (r *Resource) applies() bool { return r.Type != "" || r.ID != "" }
 
 // Request is the HTTP side of a request as policies see it.
 type Request struct {

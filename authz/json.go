@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -18,7 +19,10 @@ const maxPooled = 64 << 10
 
 // jsonTerm converts valid JSON. The parser takes some things for JSON that are not, so whoever calls has validated raw:
 // arguments were when the call was parsed, everything else was written by encoding/json.
-func jsonTerm(raw []byte) (*ast.Term, error) {
+func jsonTerm(raw []byte) (*ast.Term, error) { return parsed(raw, valueTerm) }
+
+// parsed converts raw, which must not be kept: neither it nor the parsed value.
+func parsed(raw []byte, convert func(*fastjson.Value) (*ast.Term, error)) (*ast.Term, error) {
 	parser := new(fastjson.Parser)
 	if len(raw) <= maxPooled {
 		parser = parsers.Get()
@@ -28,20 +32,51 @@ func jsonTerm(raw []byte) (*ast.Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	return valueTerm(v)
+	return convert(v)
 }
 
-// plainTerm converts what encoding/json can write, and nil as an empty object. It goes over JSON so that the bounds of
-// numbers hold for claims and contexts as well, which also come from outside.
-func plainTerm(plain map[string]any) (*ast.Term, error) {
+// term converts those parts of a JSON object that are selected; nil when there are none. Nil raw is absent.
+func (s *selection) term(raw []byte) (*ast.Term, error) {
+	if s == nil || raw == nil {
+		return nil, nil
+	}
+	return parsed(raw, func(v *fastjson.Value) (*ast.Term, error) { return s.root.term(v) })
+}
+
+// term converts what t selects of v; nil when that is nothing.
+func (t *tree) term(v *fastjson.Value) (*ast.Term, error) {
+	if t.whole {
+		return valueTerm(v)
+	}
+	if v.Type() != fastjson.TypeObject {
+		return nil, nil
+	}
+	obj := ast.NewObjectWithCapacity(len(t.names))
+	var failed error
+	v.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+		i := slices.Index(t.names, string(key))
+		if i < 0 {
+			return
+		}
+		value, err := t.below[i].term(v)
+		if err != nil {
+			failed = err
+			return
+		}
+		if value != nil {
+			obj.Insert(ast.StringTerm(t.names[i]), value)
+		}
+	})
+	return ast.NewTerm(obj), failed
+}
+
+// plainJSON writes what encoding/json can write, and nil as an empty object. Claims and contexts become terms over JSON so
+// that the bounds of numbers hold for them as well, which also come from outside.
+func plainJSON(plain map[string]any) ([]byte, error) {
 	if len(plain) == 0 {
-		return emptyObject, nil
+		return []byte("{}"), nil
 	}
-	raw, err := json.Marshal(plain)
-	if err != nil {
-		return nil, err
-	}
-	return jsonTerm(raw)
+	return json.Marshal(plain)
 }
 
 // valueTerm copies a parsed value: nothing of the result refers to the parser or to the bytes it read.

@@ -54,4 +54,8 @@ var (
 	inputVersion = ast.InternedTerm(InputVersion)
 	emptyArray   = ast.ArrayTerm()
 	emptyObject  = ast.ObjectTerm()
+
+	// The objects that every document has, without what no rule reads.
+	barePrincipal = ast.ObjectTerm(pair{keyClaims, emptyObject})
+	bareRequest   = ast.ObjectTerm(pair{keyHeaders, emptyObject})
 )

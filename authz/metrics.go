@@ -7,21 +7,36 @@ import (
 // metrics counts decisions and reloads. The counters of the common cases are resolved once, so that counting a decision is
 // one atomic addition.
 type metrics struct {
-	allowed, denied, own prometheus.Counter
-	evaluation           prometheus.Histogram
-	reloads              *prometheus.CounterVec
-	reloadHealthy        prometheus.Gauge
+	topdown, memo            verdicts
+	own                      prometheus.Counter
+	hits, misses, unmemoised prometheus.Counter
+	evaluation               prometheus.Histogram
+	reloads                  *prometheus.CounterVec
+	reloadHealthy            prometheus.Gauge
 }
+
+// verdicts are the counters of one tier.
+type verdicts struct{ allowed, denied prometheus.Counter }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sark_authz_decisions_total",
 		Help: `Decisions by outcome and by the tier that found them; tier "none" are denials that the engine made by itself.`,
 	}, []string{"decision", "tier"})
+	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sark_authz_memo_lookups_total",
+		Help: "Questions by whether the decision was remembered (hit), was not (miss), or could not be (uncacheable).",
+	}, []string{"result"})
+	tier := func(name string) verdicts {
+		return verdicts{decisions.WithLabelValues("allow", name), decisions.WithLabelValues("deny", name)}
+	}
 	m := &metrics{
-		allowed: decisions.WithLabelValues("allow", tierTopdown),
-		denied:  decisions.WithLabelValues("deny", tierTopdown),
-		own:     decisions.WithLabelValues("deny", "none"),
+		topdown:    tier(tierTopdown),
+		memo:       tier(tierMemo),
+		own:        decisions.WithLabelValues("deny", "none"),
+		hits:       lookups.WithLabelValues("hit"),
+		misses:     lookups.WithLabelValues("miss"),
+		unmemoised: lookups.WithLabelValues("uncacheable"),
 		evaluation: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sark_authz_evaluation_seconds",
 			Help:    "Time to evaluate the policy for one decision.",
@@ -36,7 +51,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help: "1 while the latest policy is the one in force, 0 when an older one or none is.",
 		}),
 	}
-	return m, register(r, decisions, m.evaluation, m.reloads, m.reloadHealthy)
+	return m, register(r, decisions, lookups, m.evaluation, m.reloads, m.reloadHealthy)
 }
 
 func register(r prometheus.Registerer, all ...prometheus.Collector) error {
@@ -51,15 +66,35 @@ func register(r prometheus.Registerer, all ...prometheus.Collector) error {
 	return nil
 }
 
-func (m *metrics) decided(d *Decision) {
+// lookedUp counts a question by whether it has a key and whether it was found.
+func (m *metrics) lookedUp(keyed, found bool) {
 	switch {
-	case d.Tier == "":
-		m.own.Inc()
-	case d.Allow:
-		m.allowed.Inc()
+	case !keyed:
+		m.unmemoised.Inc()
+	case found:
+		m.hits.Inc()
 	default:
-		m.denied.Inc()
+		m.misses.Inc()
 	}
+}
+
+func (m *metrics) decided(d *Decision) {
+	switch d.Tier {
+	case tierMemo:
+		m.memo.count(d.Allow)
+	case tierTopdown:
+		m.topdown.count(d.Allow)
+	default:
+		m.own.Inc()
+	}
+}
+
+func (v *verdicts) count(allow bool) {
+	if allow {
+		v.allowed.Inc()
+		return
+	}
+	v.denied.Inc()
 }
 
 func (m *metrics) reloaded(err error) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -20,16 +19,16 @@ const partSlots = 1024
 // maxKeptPath bounds the paths that are kept, which the caller chooses, in bytes.
 const maxKeptPath = 256
 
-// parts keeps those parts of input documents that are the same for many requests. Terms are immutable, so documents share
-// them. Each kind has a fixed number of slots without locks; an entry is found by a hash and used only when its whole key
-// is equal, so the worst that a collision does is to build a part anew. Keys are copies: the strings of an input may be
-// bytes of a request, which die with it.
+// parts keeps those parts of input documents that are the same for many requests, as far as one policy reads them. Terms
+// are immutable, so documents share them. Each kind has a fixed number of slots without locks; an entry is found by a hash
+// and used only when its whole key is equal, so the worst that a collision does is to build a part anew. Keys are copies:
+// the strings of an input may be bytes of a request, which die with it.
 type parts struct {
 	seed       maphash.Seed
+	wanted     *wanted
 	principals slots[*authn.Principal]
 	servers    slots[Server]
 	requests   slots[requestKey]
-	moment     atomic.Pointer[slot[momentKey]]
 }
 
 type (
@@ -45,14 +44,9 @@ type (
 		method, path string
 		ip           netip.Addr
 	}
-
-	momentKey struct {
-		unix     int64
-		location *time.Location
-	}
 )
 
-func newParts() *parts { return &parts{seed: maphash.MakeSeed()} }
+func newParts(w *wanted) *parts { return &parts{seed: maphash.MakeSeed(), wanted: w} }
 
 func (s *slots[K]) at(hash uint64) *atomic.Pointer[slot[K]] { return &s[hash%partSlots] }
 
@@ -64,7 +58,7 @@ func (p *parts) principal(who *authn.Principal) (*ast.Term, error) {
 	if s := at.Load(); s != nil && s.key == who {
 		return s.term, nil
 	}
-	term, err := principalTerm(who)
+	term, err := p.wanted.principal(who)
 	if err != nil {
 		return nil, err
 	}
@@ -74,14 +68,14 @@ func (p *parts) principal(who *authn.Principal) (*ast.Term, error) {
 
 // server returns input.server, nil when there is none.
 func (p *parts) server(s *Server) *ast.Term {
-	if s.ID == "" && s.Name == "" {
+	if !s.applies() || p.wanted.fields&serverFields == 0 {
 		return nil
 	}
 	at := p.servers.at(maphash.String(p.seed, s.ID))
 	if kept := at.Load(); kept != nil && kept.key.equal(s) {
 		return kept.term
 	}
-	kept := &slot[Server]{s.clone(), serverTerm(s)}
+	kept := &slot[Server]{s.clone(), p.wanted.server(s)}
 	at.Store(kept)
 	return kept.term
 }
@@ -103,10 +97,13 @@ func (s *Server) equal(o *Server) bool {
 		s.Status == o.Status && slices.Equal(s.Teams, o.Teams)
 }
 
-// request returns input.request. Requests with headers or a long path are not kept.
+// request returns input.request. Requests with headers that are read, or a long path, are not kept.
 func (p *parts) request(r *Request) *ast.Term {
-	if len(r.Headers) > 0 || len(r.Path) > maxKeptPath {
-		return requestTerm(r)
+	if p.wanted.fields&requestFields == 0 && !p.wanted.headers.any() {
+		return bareRequest
+	}
+	if (len(r.Headers) > 0 && p.wanted.headers.any()) || len(r.Path) > maxKeptPath {
+		return p.wanted.request(r)
 	}
 	key := requestKey{r.Method, r.Path, r.ClientIP}
 	at := p.requests.at(maphash.Comparable(p.seed, key))
@@ -114,18 +111,7 @@ func (p *parts) request(r *Request) *ast.Term {
 		return kept.term
 	}
 	key.method, key.path = strings.Clone(key.method), strings.Clone(key.path)
-	kept := &slot[requestKey]{key, requestTerm(r)}
+	kept := &slot[requestKey]{key, p.wanted.request(r)}
 	at.Store(kept)
-	return kept.term
-}
-
-// time returns input.time, the same for a whole second.
-func (p *parts) time(t time.Time, location *time.Location) *ast.Term {
-	key := momentKey{t.Unix(), location}
-	if kept := p.moment.Load(); kept != nil && kept.key == key {
-		return kept.term
-	}
-	kept := &slot[momentKey]{key, timeTerm(t.In(location))}
-	p.moment.Store(kept)
 	return kept.term
 }

@@ -8,33 +8,63 @@ import (
 	"sark/internal/authn"
 )
 
-// principalTerm builds input.principal. Besides the fields of the principal it has role, the first of its roles, and
+// principal builds input.principal. Besides the fields of the principal it has role, the first of its roles, and
 // mfa_verified when there is such a claim: policies written for one role per user read them.
-func principalTerm(p *authn.Principal) (*ast.Term, error) {
-	claims, err := plainTerm(p.Claims)
+func (w *wanted) principal(p *authn.Principal) (*ast.Term, error) {
+	if w.fields&principalFields == 0 && w.claims == nil {
+		return barePrincipal, nil
+	}
+	claims, err := w.claimsTerm(p)
+	if err != nil {
+		return nil, err
+	}
+	pairs := [14]pair{
+		{keyID, w.text(fieldPrincipalID, p.ID)},
+		{keyType, w.text(fieldPrincipalType, string(p.Type))},
+		{keyMethod, w.text(fieldPrincipalMethod, string(p.Method))},
+		{keyIssuer, w.text(fieldPrincipalIssuer, p.Issuer)},
+		{keyClientID, w.text(fieldPrincipalClientID, p.ClientID)},
+		{keyKeyID, w.text(fieldPrincipalKeyID, p.KeyID)},
+		{keyEmail, w.text(fieldPrincipalEmail, p.Email)},
+		{keyRoles, w.list(fieldPrincipalRoles, p.Roles)},
+		{keyTeams, w.list(fieldPrincipalTeams, p.Teams)},
+		{keyScopes, w.list(fieldPrincipalScopes, p.Scopes)},
+		{keyAuthenticated, w.boolean(fieldPrincipalAuthenticated, authenticated(p))},
+		{keyClaims, claims},
+		{keyMFAVerified, claims.Get(keyMFAVerified)},
+	}
+	if len(p.Roles) > 0 {
+		pairs[13] = pair{keyRole, w.text(fieldPrincipalRole, p.Roles[0])}
+	}
+	return object(present(pairs[:])...), nil
+}
+
+func authenticated(p *authn.Principal) bool {
+	return p.Method != authn.MethodAnonymous && p.Method != authn.MethodNone
+}
+
+func firstRole(p *authn.Principal) string {
+	if len(p.Roles) == 0 {
+		return ""
+	}
+	return p.Roles[0]
+}
+
+// claimsTerm converts those claims that are read.
+func (w *wanted) claimsTerm(p *authn.Principal) (*ast.Term, error) {
+	if w.claims == nil {
+		return emptyObject, nil
+	}
+	raw, err := plainJSON(p.Claims)
 	if err != nil {
 		return nil, fmt.Errorf("convert claims: %w", err)
 	}
-	authenticated := p.Method != authn.MethodAnonymous && p.Method != authn.MethodNone
-	pairs := []pair{
-		{keyID, str(p.ID)},
-		{keyType, str(string(p.Type))},
-		{keyMethod, str(string(p.Method))},
-		{keyIssuer, str(p.Issuer)},
-		{keyClientID, str(p.ClientID)},
-		{keyKeyID, str(p.KeyID)},
-		{keyEmail, str(p.Email)},
-		{keyRoles, list(p.Roles)},
-		{keyTeams, list(p.Teams)},
-		{keyScopes, list(p.Scopes)},
-		{keyAuthenticated, ast.InternedTerm(authenticated)},
-		{keyClaims, claims},
+	term, err := w.claims.term(raw)
+	if err != nil {
+		return nil, fmt.Errorf("convert claims: %w", err)
 	}
-	if len(p.Roles) > 0 {
-		pairs = append(pairs, pair{keyRole, str(p.Roles[0])})
+	if term == nil {
+		return emptyObject, nil
 	}
-	if verified := claims.Get(keyMFAVerified); verified != nil {
-		pairs = append(pairs, pair{keyMFAVerified, verified})
-	}
-	return object(pairs...), nil
+	return term, nil
 }

@@ -81,7 +81,7 @@ func TestUnsignedBundleIsRefused(t *testing.T) {
 }
 
 func TestOPAConfigurationWithoutBundles(t *testing.T) {
-	e := open(t, authz.Options{OPA: map[string]any{}})
+	e := open(t, authz.Options{OPA: map[string]any{"labels": map[string]any{"site": "test"}}})
 	if err := e.Reload(t.Context()); err == nil {
 		t.Error("reloaded nothing")
 	}

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -17,11 +18,14 @@ type Settings struct {
 	PolicyConfig map[string]any
 }
 
-// settings is the prepared form of Settings. It is immutable: one decision reads one.
+// settings is the prepared form of Settings. One decision reads one, and nothing of it changes but what it keeps of the
+// current second.
 type settings struct {
 	timeout      time.Duration
 	location     *time.Location
 	policyConfig *ast.Term
+	generation   uint64 // one for each policyConfig of an engine
+	latest       atomic.Pointer[moment]
 }
 
 // Apply puts new settings in force for the decisions that begin after it. It fails when PolicyConfig holds what JSON
@@ -31,6 +35,7 @@ func (e *Engine) Apply(s Settings) error {
 	if err != nil {
 		return err
 	}
+	prepared.generation = e.generations.Add(1)
 	e.settings.Store(prepared)
 	return nil
 }

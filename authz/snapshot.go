@@ -25,6 +25,9 @@ type snapshot struct {
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption // the same for every evaluation; never appended to in place
 	blocks   bool              // the policy calls built-ins that wait for the network
+	reads    reads             // what the policy can read of the input
+	parts    *parts            // of its documents
+	memo     *memo             // of its decisions; nil when they depend on more than the input
 }
 
 // newSnapshot copies what a transaction of the SDK's store sees, and prepares the entry point on the copy.
@@ -44,7 +47,18 @@ func newSnapshot(ctx context.Context, from storage.Store, txn storage.Transactio
 		return nil, err
 	}
 	s := &snapshot{revision: revision, blocks: callsNetwork(compiler)}
+	s.analyse(compiler)
 	return s, s.prepare(ctx, inmem.NewFromASTObject(data), compiler)
+}
+
+// analyse finds out what the policy can read: documents hold only that, and decisions are remembered by it.
+func (s *snapshot) analyse(compiler *ast.Compiler) {
+	s.reads = analyse(compiler, ast.MustParseRef(entryPoint))
+	w := want(&s.reads)
+	s.parts = newParts(w)
+	if s.reads.exact() {
+		s.memo = newMemo(w)
+	}
 }
 
 // prepare compiles the query. Nothing ever writes to the private store, so one read transaction serves every evaluation

@@ -1,0 +1,76 @@
+package authz
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Decide asks the policy. It never fails: whatever goes wrong is a deny with a reason, and Decision.Err says what it was.
+// It returns within the timeout, also when the policy loops, and leaves nothing running.
+func (e *Engine) Decide(ctx context.Context, in *Input) (d Decision) {
+	set, s := e.settings.Load(), e.active.Load()
+	if s == nil {
+		d = unavailable(e.Ready())
+		e.finish(&d, in.Time)
+		return d
+	}
+	k := s.memo.key(in, set)
+	found := s.memo.find(k)
+	if found != nil {
+		d = *found
+	} else {
+		d = e.ask(ctx, s, set, in)
+		s.memo.keep(k, &d)
+	}
+	e.metrics.lookedUp(k != nil, found != nil)
+	k.release()
+	e.finish(&d, in.Time)
+	return d
+}
+
+// ask evaluates the policy on a question. Whatever evaluates faster than the interpreter, and declines what it cannot,
+// belongs here before it.
+func (e *Engine) ask(ctx context.Context, s *snapshot, set *settings, in *Input) Decision {
+	doc, err := document(in, set, s.parts)
+	if err != nil {
+		return unavailable(fmt.Errorf("build policy input: %w", err))
+	}
+	return e.interpret(ctx, s, set, doc, in.Time)
+}
+
+// interpret evaluates the policy on a document.
+func (e *Engine) interpret(ctx context.Context, s *snapshot, set *settings, doc ast.Value, now time.Time) Decision {
+	start := time.Now()
+	d := s.decide(ctx, doc, now, start.Add(set.timeout))
+	e.metrics.evaluation.Observe(time.Since(start).Seconds())
+	return d
+}
+
+// EvalJSON decides on an input document as policies see it. Fields may be missing; input.policy_config is the engine's when
+// the document has none. The policy is evaluated, also when a decision on the same question is remembered. The error is
+// about the document: it is not one JSON object.
+func (e *Engine) EvalJSON(ctx context.Context, input []byte) (Decision, error) {
+	set, s, now := e.settings.Load(), e.active.Load(), time.Now()
+	doc, err := parseDocument(input)
+	if err != nil {
+		return Decision{}, err
+	}
+	d := unavailable(e.Ready())
+	if s != nil {
+		if doc.Get(keyPolicyConfig) == nil {
+			doc.Insert(keyPolicyConfig, set.policyConfig)
+		}
+		d = e.interpret(ctx, s, set, doc, now)
+	}
+	e.finish(&d, now)
+	return d, nil
+}
+
+// finish gives a decision its id and counts it.
+func (e *Engine) finish(d *Decision, now time.Time) {
+	e.metrics.decided(d)
+	d.ID = newID(now)
+}

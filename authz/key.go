@@ -1,0 +1,111 @@
+package authz
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// maxKey bounds the length of a key in bytes. Questions with a longer one are not remembered.
+const maxKey = 1024
+
+// keys are the buffers that keys are built in.
+var keys = sync.Pool{New: func() any {
+	return &key{canonicalizer: canonicalizer{out: make([]byte, 0, 2*maxKey), limit: maxKey}}
+}}
+
+// key is everything that a policy reads of one question, in an encoding that differs whenever a policy could tell the
+// difference. It is built straight from the Input, on a way of its own beside the document, so that the two check each
+// other in tests.
+type key struct {
+	canonicalizer
+	question question
+	hash     uint64
+}
+
+// keyer builds keys for one policy.
+type keyer struct {
+	wanted   *wanted
+	encoders []encoder
+	portrait portraits
+}
+
+func newKeyer(w *wanted) *keyer {
+	k := &keyer{wanted: w, portrait: newPortraits(w)}
+	for f, encode := range encoders() {
+		if w.has(field(f)) {
+			k.encoders = append(k.encoders, encode)
+		}
+	}
+	return k
+}
+
+// key returns the key of a question, or nil when it has none: it is too long, or something of it has no encoding. The
+// caller releases the key.
+func (r *keyer) key(in *Input, set *settings) *key {
+	k := keys.Get().(*key)
+	k.out, k.question.in = k.out[:0], in
+	if r.wanted.fields&timeFields != 0 {
+		k.question.moment = set.at(in.Time)
+	}
+	for _, encode := range r.encoders {
+		k.out = encode(k.out, &k.question)
+	}
+	if !r.rest(k, in, set) || len(k.out) > maxKey {
+		k.release()
+		return nil
+	}
+	return k
+}
+
+// rest adds what has no fixed place in the document.
+func (r *keyer) rest(k *key, in *Input, set *settings) bool {
+	w := r.wanted
+	if w.context {
+		if in.Context != nil {
+			return false
+		}
+		k.out = append(k.out, tagAbsent)
+	}
+	if w.config {
+		k.out = appendGeneration(k.out, set.generation)
+	}
+	if w.headers.any() {
+		k.out = w.headers.append(k.out, in.Request.Headers)
+	}
+	if w.parameters {
+		k.out = appendBool(k.out, in.Tool.applies())
+	}
+	if w.arguments != nil {
+		raw := in.Call.Arguments
+		if raw != nil && len(raw) == 0 || !k.selected(w.arguments, raw) {
+			return false
+		}
+	}
+	return r.portrait.append(k, in.Principal)
+}
+
+// release gives the buffers of a key back. A nil key has none.
+func (k *key) release() {
+	if k == nil {
+		return
+	}
+	k.question = question{}
+	keys.Put(k)
+}
+
+// append encodes those headers that are read.
+func (h *headers) append(b []byte, all map[string]string) []byte {
+	if !h.all {
+		for _, name := range h.names {
+			value, ok := all[name]
+			b = appendTextIf(b, ok, value)
+		}
+		return b
+	}
+	b = appendLength(b, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b = appendText(appendText(b, name), all[name])
+	}
+	return b
+}

@@ -1,0 +1,96 @@
+package authz
+
+import "slices"
+
+// wanted is what of the input a policy can read, in the terms of documents and keys. Documents hold no more than that, and
+// keys cover no less: what is in neither cannot change a decision.
+type wanted struct {
+	fields    fieldSet
+	arguments *selection // of the arguments; nil when none is read
+	claims    *selection // of the principal's claims; nil when none is read
+	headers   headers
+	// parameters says that arguments are read as input.tool.parameters, which are there only when the tool is.
+	parameters bool
+	context    bool
+	config     bool
+}
+
+// headers says which headers are read.
+type headers struct {
+	all   bool
+	names []string
+}
+
+// wantsAll is for documents of which it is not known what is read.
+func wantsAll() *wanted {
+	w := new(wanted)
+	for _, name := range []string{
+		"action", "context", "mcp", "policy_config", "principal", "request", "resource", "server", "time", "tool", "version",
+	} {
+		w.add(inputPath{name}, fieldPaths())
+	}
+	return w
+}
+
+// want translates what an analysis found.
+func want(r *reads) *wanted {
+	if !r.exact() {
+		return wantsAll()
+	}
+	w, places := new(wanted), fieldPaths()
+	for _, p := range r.paths {
+		w.add(p, places)
+	}
+	return w
+}
+
+// add adds what is at a path. A path that leads into a field reads the field; one that leads nowhere, nothing.
+func (w *wanted) add(p inputPath, places [fields]inputPath) {
+	if p[0] == "user" {
+		p = append(inputPath{"principal"}, p[1:]...)
+	}
+	for f, place := range places {
+		if p.overlaps(place) {
+			w.fields |= 1 << f
+		}
+	}
+	if rest, ok := p.below("tool", "parameters"); ok {
+		w.arguments, w.parameters = w.arguments.with(rest), true
+	}
+	if rest, ok := p.below("mcp", "arguments"); ok {
+		w.arguments = w.arguments.with(rest)
+	}
+	if rest, ok := p.below("principal", "claims"); ok {
+		w.claims = w.claims.with(rest)
+	}
+	if rest, ok := p.below("principal", "mfa_verified"); ok && len(p) > 1 {
+		w.claims = w.claims.with(append(inputPath{"mfa_verified"}, rest...))
+	}
+	if rest, ok := p.below("request", "headers"); ok {
+		w.headers.add(rest)
+	}
+	w.context = w.context || p[0] == "context"
+	w.config = w.config || p[0] == "policy_config"
+}
+
+// below reports whether p and the given place overlap, and what p says beyond the place; nothing when it ends before.
+func (p inputPath) below(place ...string) (rest inputPath, ok bool) {
+	if !p.overlaps(place) {
+		return nil, false
+	}
+	return p[min(len(place), len(p)):], true
+}
+
+func (h *headers) add(rest inputPath) {
+	if len(rest) == 0 {
+		h.all = true
+		return
+	}
+	h.names = append(h.names, rest[0])
+}
+
+func (h *headers) any() bool { return h.all || len(h.names) > 0 }
+
+func (h *headers) reads(name string) bool { return h.all || slices.Contains(h.names, name) }
+
+func (w *wanted) has(f field) bool { return w.fields.has(f) }
