@@ -78,6 +78,10 @@ bench: build ## compare direct, bare proxy and SARK; flags in BENCH, such as BEN
 bench-micro: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-timescale
+bench-timescale: ## measure the audit trail on a real TimescaleDB: make bench-timescale URL=postgres://...
+	SARK_TEST_TIMESCALE_URL='$(URL)' go test -run '^$$' -bench Timescale -count 5 ./store/postgres
+
 .PHONY: golden
 golden: ## rewrite the golden files; review the diff
 	go test $$(grep -rlF --include='*_test.go' 'Bool("update"' . | xargs -n1 dirname | sort -u) -update

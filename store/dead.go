@@ -40,7 +40,7 @@ func (s *Shipper) bury(ctx context.Context, after, last int64, tuple []byte, cau
 		return fmt.Errorf("set event %d aside: %w", seq, err)
 	}
 	s.o.Log.Error("an audit event cannot be stored and was set aside", zap.String("file", path), zap.Error(cause))
-	if err := s.o.Sink.AppendEvents(ctx, writer, after, last, nil); err != nil {
+	if err := s.give(ctx, after, last, nil); err != nil {
 		return err
 	}
 	s.offset.Store(last)

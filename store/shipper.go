@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"sark/internal/audit"
 )
 
 // Source is where a shipper takes events from: the spool.
@@ -62,6 +64,10 @@ type ShipperOptions struct {
 	Interval time.Duration
 	// DeadDir is the folder into which events go that the sink can never take, one JSON file each; required.
 	DeadDir string
+	// Key signs a digest of each batch, which the sink, a DigestSink then, stores with it; nil signs none.
+	Key *DigestKey
+	// DigestFile is where the shipper keeps a copy of the digests; nil keeps none. It needs Key.
+	DigestFile *DigestFile
 	// Log is required.
 	Log *zap.Logger
 	// Metrics registers the metrics sark_store_shipper_*; nil registers nothing.
@@ -84,10 +90,23 @@ func (o ShipperOptions) withDefaults() (ShipperOptions, error) {
 	return o, nil
 }
 
+// digester returns the one who signs, nil when there is no key.
+func (o ShipperOptions) digester() (*digester, error) {
+	if o.Key == nil {
+		return nil, nil //nolint:nilnil // nobody signs
+	}
+	sink, ok := o.Sink.(DigestSink)
+	if !ok {
+		return nil, fmt.Errorf("the sink, a %T, keeps no digests", o.Sink)
+	}
+	return &digester{key: o.Key, sink: sink, file: o.DigestFile, writer: o.Source.Writer(), tree: audit.NewTree()}, nil
+}
+
 // Shipper moves events from the source to the sink, each exactly once: the offset that says which events the sink has is
 // kept in the sink, and changes in the transaction that stores them.
 type Shipper struct {
 	o       ShipperOptions
+	digests *digester    // nil: batches are not signed
 	offset  atomic.Int64 // the sink's, as far as known
 	shipped atomic.Int64
 	failed  atomic.Int64
@@ -105,6 +124,9 @@ func NewShipper(o ShipperOptions) (*Shipper, error) {
 		return nil, fmt.Errorf("new shipper: %w", err)
 	}
 	s := &Shipper{o: o}
+	if s.digests, err = o.digester(); err != nil {
+		return nil, fmt.Errorf("new shipper: %w", err)
+	}
 	if err := s.registerMetrics(); err != nil {
 		return nil, fmt.Errorf("new shipper: %w", err)
 	}
@@ -207,6 +229,12 @@ func (s *Shipper) ship(ctx context.Context) (more bool, err error) {
 		s.known = false // the commit may have happened: ask
 		return false, err
 	}
+	if s.digests != nil {
+		if err := s.digests.catchUp(ctx); err != nil {
+			s.known = false // the file must have this digest before the sink gets the next one
+			return false, err
+		}
+	}
 	return len(tuples) == s.o.Batch, s.free(ctx)
 }
 
@@ -235,6 +263,11 @@ func (s *Shipper) locate(ctx context.Context) error {
 	if err := s.o.Source.Advance(offset); err != nil {
 		return err
 	}
+	if s.digests != nil {
+		if err := s.digests.locate(ctx); err != nil {
+			return err
+		}
+	}
 	s.offset.Store(offset)
 	s.known = true
 	return nil
@@ -243,7 +276,7 @@ func (s *Shipper) locate(ctx context.Context) error {
 // store gives a batch to the sink. When a row can never be stored the batch is halved until that row is alone, which is then
 // set aside.
 func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte) error {
-	err := s.o.Sink.AppendEvents(ctx, s.o.Source.Writer(), after, last, tuples)
+	err := s.give(ctx, after, last, tuples)
 	switch {
 	case err == nil:
 		s.offset.Store(last)
@@ -263,6 +296,15 @@ func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte)
 		return err
 	}
 	return s.store(ctx, middle, last, tuples[half:])
+}
+
+// give gives events to the sink, with a digest when there is a key.
+func (s *Shipper) give(ctx context.Context, after, last int64, tuples [][]byte) error {
+	writer := s.o.Source.Writer()
+	if s.digests == nil {
+		return s.o.Sink.AppendEvents(ctx, writer, after, last, tuples)
+	}
+	return s.digests.store(ctx, Batch{Writer: writer, After: after, Last: last, Tuples: tuples})
 }
 
 // free drops what the sink has from the source, once the sink has it durably.

@@ -75,7 +75,7 @@ func build(t *testing.T, dir string, wrap func(*sqlite.DB) store.Sink) *house {
 
 func plain(db *sqlite.DB) store.Sink { return db }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 
 	"github.com/google/uuid"
 )
@@ -28,14 +27,13 @@ type Chain struct {
 	writer uuid.UUID
 	seq    int64
 	head   [32]byte
-	sha    hash.Hash // kept so that sealing allocates nothing
-	prefix [1 + 32]byte
+	link   *Link
 }
 
 // NewChain continues a writer's chain after the event numbered seq, whose hash is head; a new chain begins after 0 and
 // GenesisHash.
 func NewChain(writer uuid.UUID, seq int64, head [32]byte) *Chain {
-	return &Chain{writer: writer, seq: seq, head: head, sha: sha256.New()}
+	return &Chain{writer: writer, seq: seq, head: head, link: NewLink()}
 }
 
 // Seq is the number of the last sealed event, 0 before the first.
@@ -51,7 +49,7 @@ func (c *Chain) Seal(tuple []byte) int64 {
 	end := tuple[len(tuple)-tail:]
 	copy(end[4:], c.writer[:])
 	binary.BigEndian.PutUint64(end[writerField+4:], uint64(c.seq)) //nolint:gosec // numbers begin at 1
-	c.sum(tuple)
+	c.head = c.link.Hash(c.head, tuple)
 	copy(end[tail-32:], c.head[:])
 	return c.seq
 }
@@ -65,22 +63,12 @@ func (c *Chain) Verify(tuple []byte) error {
 	if writer != c.writer || seq != c.seq+1 {
 		return fmt.Errorf("%w: writer %s seq %d where writer %s seq %d was due", ErrChain, writer, seq, c.writer, c.seq+1)
 	}
-	c.sum(tuple)
+	c.head = c.link.Hash(c.head, tuple)
 	c.seq = seq
 	if c.head != sum {
 		return fmt.Errorf("%w: writer %s seq %d was changed, or an event before it", ErrChain, writer, seq)
 	}
 	return nil
-}
-
-// sum sets the head to SHA-256(0x00 || head || tuple without its hash).
-func (c *Chain) sum(tuple []byte) {
-	c.prefix[0] = leafPrefix
-	copy(c.prefix[1:], c.head[:])
-	c.sha.Reset()
-	c.sha.Write(c.prefix[:])
-	c.sha.Write(tuple[:len(tuple)-hashField])
-	c.sha.Sum(c.head[:0])
 }
 
 // Place reads writer, number and hash from the end of a tuple without decoding the rest.

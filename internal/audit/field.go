@@ -10,8 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// MaxText is the longest text of one column, in bytes. Longer texts are cut at a character's border.
-const MaxText = 4096
+// MaxText is the longest text of one column, in bytes. Longer texts are cut at a character's border. It is below what an
+// index row of PostgreSQL holds (about 2,700 bytes), so that no caller can keep an event out of the trail by a long name.
+const MaxText = 2048
 
 // MaxJSON is the largest JSON document of one column, in bytes. A larger one is replaced by {"omitted_bytes":n}.
 const MaxJSON = 16 << 10

@@ -8,6 +8,8 @@
 //   - [RawClient] writes exact bytes to a TCP connection and reads what comes
 //     back piece by piece, with the time of arrival.
 //   - [Signer] is an identity provider: a key pair, a JWKS URL, signed tokens.
+//   - [Postgres] is an empty database on a real server, [Timescale] one with
+//     TimescaleDB; [StartPostgres] is the server of a test process.
 //
 // Connections are real because buffering in memory hides the faults that
 // matter: departed clients, half-sent replies, events that arrive late.

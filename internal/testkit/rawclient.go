@@ -58,10 +58,11 @@ func (c *RawClient) Post(target, body string, lines ...string) {
 	}, lines...)...)
 }
 
-// CloseWrite sends a FIN and keeps the reading side open.
+// CloseWrite sends a FIN, or over TLS the alert that stands for it, and keeps
+// the reading side open.
 func (c *RawClient) CloseWrite() {
 	c.t.Helper()
-	if err := c.conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := c.conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		c.t.Fatalf("close the writing side: %v", err)
 	}
 }

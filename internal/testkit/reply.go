@@ -39,6 +39,24 @@ func (c *RawClient) ReadReply() *Reply {
 // over interim ones (1xx).
 func (c *RawClient) ReadHead() *Reply { c.t.Helper(); return c.readHead(http.MethodGet) }
 
+// ReadInterim reads the head of one interim reply (1xx) and returns its status.
+// Any other reply fails the test.
+func (c *RawClient) ReadInterim() int {
+	c.t.Helper()
+	c.wait()
+	start, _, err := readHead(c.r)
+	if err != nil || !strings.HasPrefix(start, "HTTP/1.1 1") {
+		c.t.Fatalf("read an interim reply: %v (got %q)", err, start)
+	}
+	_, rest, _ := strings.Cut(start, " ")
+	code, _, _ := strings.Cut(rest, " ")
+	status, err := strconv.Atoi(code)
+	if err != nil {
+		c.t.Fatalf("status line %q is malformed", start)
+	}
+	return status
+}
+
 // ReadReplyToHEAD reads the reply to a HEAD request, which never has a body
 // whatever its header says.
 func (c *RawClient) ReadReplyToHEAD() *Reply { c.t.Helper(); return c.readHead(http.MethodHead) }

@@ -36,12 +36,22 @@ type Step struct {
 	Applied bool
 }
 
+// How often, in seconds, and how many times a process asks for the lock while another one migrates.
+const (
+	lockPeriod   = 1
+	lockAttempts = 300
+)
+
 // Up applies every step that db lacks and returns those it applied. Two processes that start at once take turns: on
-// PostgreSQL by an advisory lock of the session, on SQLite by the file's own lock.
+// PostgreSQL by an advisory lock of the session, on SQLite by the file's own lock. A database that lacks nothing is only
+// read, so that a role without rights to change the schema can start on it.
 func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Step, error) {
 	p, err := provider(db, dialect)
 	if err != nil {
 		return nil, err
+	}
+	if pending, err := p.HasPending(ctx); err == nil && !pending {
+		return nil, nil
 	}
 	results, err := p.Up(ctx)
 	steps := make([]Step, 0, len(results))
@@ -120,7 +130,7 @@ func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	kind := goose.DialectSQLite3
 	if dialect == Postgres {
 		kind = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockPeriod, lockAttempts))
 		if err != nil {
 			return nil, fmt.Errorf("make migration lock: %w", err)
 		}

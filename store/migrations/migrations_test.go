@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"sark/internal/audit"
+	"sark/internal/testkit"
 	"sark/store/migrations"
 )
 
@@ -102,22 +105,8 @@ func TestUpOnSQLite(t *testing.T) {
 	checkIndexes(t, db, `SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY name`)
 }
 
-// TestUpOnPostgres runs the PostgreSQL dialect on the server that SARK_TEST_POSTGRES_URL names, in a schema of its own.
 func TestUpOnPostgres(t *testing.T) {
-	url := os.Getenv("SARK_TEST_POSTGRES_URL")
-	if url == "" {
-		t.Log("SARK_TEST_POSTGRES_URL is not set: the PostgreSQL dialect is checked by its text only")
-		return
-	}
-	schema := fmt.Sprintf("sark_migrations_%d", os.Getpid())
-	admin := open(t, "pgx", url)
-	exec(t, admin, "CREATE SCHEMA "+schema)
-	t.Cleanup(func() { exec(t, admin, "DROP SCHEMA "+schema+" CASCADE") })
-	separator := "?"
-	if strings.Contains(url, "?") {
-		separator = "&"
-	}
-	db := open(t, "pgx", url+separator+"search_path="+schema)
+	db := open(t, "pgx", testkit.Postgres(t))
 	checkUp(t, db, migrations.Postgres)
 
 	got := queryColumns(t, db, `SELECT attname, replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz'),
@@ -126,6 +115,58 @@ func TestUpOnPostgres(t *testing.T) {
 		t.Errorf("audit_events (-want +got):\n%s", diff)
 	}
 	checkIndexes(t, db, `SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname`)
+}
+
+// TestUpAtOnce starts several gateways on an empty database: one applies every step, the others wait for it.
+func TestUpAtOnce(t *testing.T) {
+	url := testkit.Postgres(t)
+	const gateways = 4
+	applied := make([]int, gateways)
+	var work sync.WaitGroup
+	for i := range gateways {
+		db := open(t, "pgx", url)
+		work.Go(func() {
+			steps, err := migrations.Up(t.Context(), db, migrations.Postgres)
+			if err != nil {
+				t.Error(err)
+			}
+			applied[i] = len(steps)
+		})
+	}
+	work.Wait()
+	slices.Sort(applied)
+	if diff := cmp.Diff([]int{0, 0, 0, 2}, applied); diff != "" {
+		t.Errorf("steps applied by each (-want +got):\n%s", diff)
+	}
+}
+
+// TestUpWithoutRights starts on a database that lacks nothing as a role that may only read and write rows.
+func TestUpWithoutRights(t *testing.T) {
+	url := testkit.Postgres(t)
+	admin := open(t, "pgx", url)
+	if _, err := migrations.Up(t.Context(), admin, migrations.Postgres); err != nil {
+		t.Fatal(err)
+	}
+	role := fmt.Sprintf("sark_test_rows_%d", os.Getpid())
+	exec(t, admin, "CREATE ROLE "+role)
+	t.Cleanup(func() {
+		exec(t, admin, "DROP OWNED BY "+role)
+		exec(t, admin, "DROP ROLE "+role)
+	})
+	exec(t, admin, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "+role)
+	db := open(t, "pgx", url)
+	db.SetMaxOpenConns(1)
+	exec(t, db, "SET ROLE "+role)
+	if steps, err := migrations.Up(t.Context(), db, migrations.Postgres); err != nil || len(steps) != 0 {
+		t.Errorf("steps %v, error %v", steps, err)
+	}
+}
+
+func TestModeWithoutTimescale(t *testing.T) {
+	mode, err := migrations.DetectMode(t.Context(), open(t, "pgx", testkit.Postgres(t)))
+	if err != nil || mode != migrations.ModeNone {
+		t.Errorf("mode %q, error %v", mode, err)
+	}
 }
 
 // checkUp migrates an empty database and looks at the steps before, during and after.

@@ -7,7 +7,8 @@ import (
 	"net/url"
 	"path"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -15,16 +16,29 @@ import (
 // Open returns the database at an address, for Status and Up: the path of a file for SQLite, a postgres:// URL for
 // PostgreSQL. Connections are made when they are needed. The caller closes it.
 func Open(dialect Dialect, address string) (*sql.DB, error) {
-	driver, source := "pgx", address
-	if dialect == SQLite {
-		u := url.URL{Scheme: "file", Path: address, RawQuery: url.Values{"_pragma": {"busy_timeout(5000)"}}.Encode()}
-		driver, source = "sqlite", u.String()
+	open := openSQLite
+	if dialect == Postgres {
+		open = openPostgres
 	}
-	db, err := sql.Open(driver, source)
+	db, err := open(address)
 	if err != nil {
 		return nil, fmt.Errorf("open %s for migration: %w", dialect, err)
 	}
 	return db, nil
+}
+
+func openSQLite(path string) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": {"busy_timeout(5000)"}}.Encode()}
+	return sql.Open("sqlite", u.String())
+}
+
+// openPostgres also takes a URL with pool_* parameters, which the driver alone would pass on to the server.
+func openPostgres(address string) (*sql.DB, error) {
+	c, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	return stdlib.OpenDB(*c.ConnConfig), nil
 }
 
 // Steps lists every step in order, as a database without any of them would show it.

@@ -18,15 +18,23 @@ import (
 // between that have no tuple are passed over. It wraps store.ErrFenced when the offset is not after, and store.ErrBadRow
 // when a row can never be stored.
 func (d *DB) AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error {
+	return d.AppendBatch(ctx, store.Batch{Writer: writer, After: after, Last: last, Tuples: tuples})
+}
+
+// AppendBatch is AppendEvents, and stores the batch's digest in the same transaction.
+func (d *DB) AppendBatch(ctx context.Context, b store.Batch) error {
 	defer d.timer.observe("append_events", time.Now())
 	err := d.inTx(ctx, func(tx *sql.Tx) error {
-		if err := d.moveOffset(ctx, tx, writer, after, last); err != nil {
+		if err := d.moveOffset(ctx, tx, b.Writer, b.After, b.Last); err != nil {
 			return err
 		}
-		return d.insertEvents(ctx, tx, tuples)
+		if err := d.insertEvents(ctx, tx, b.Tuples); err != nil {
+			return err
+		}
+		return insertDigest(ctx, tx, b.Digest)
 	})
 	if err != nil {
-		return fmt.Errorf("append %d events: %w", len(tuples), err)
+		return fmt.Errorf("append %d events: %w", len(b.Tuples), err)
 	}
 	return nil
 }

@@ -53,6 +53,33 @@ func serverRoundTrip(t *testing.T, s Store) {
 	}
 }
 
+// serverWithOddDocuments holds what not every database takes as it stands.
+func serverWithOddDocuments(t *testing.T, s Store) {
+	v := server(1)
+	v.Metadata = json.RawMessage(`{"nul":"\u0000 \\u0000","b":1,"a":[]}`)
+	v.Tools[0].Parameters = json.RawMessage(`{ "type": "object", "maximum": 1e400 }`)
+	v.Tags = []string{"\x00", `"`, "é"}
+	v.Description, v.Tools[1].Description = "a\x00b\xff", "\xed\xa0\x80"
+	must(t, s.CreateServer(t.Context(), &v))
+	got, err := s.Server(t.Context(), v.ID)
+	must(t, err)
+	var kept map[string]any
+	if err := json.Unmarshal(got.Metadata, &kept); err != nil || len(kept) != 3 || len(got.Tags) != 3 || !json.Valid(got.Tools[0].Parameters) {
+		t.Errorf("server %+v, error %v", got, err)
+	}
+	found := names(t, s, store.ServerFilter{Search: "a\x00b", Status: []string{v.Status}})
+	if diff := cmp.Diff([]string{v.Name}, found); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	none := names(t, s, store.ServerFilter{OwnerID: "\xff", Tags: []string{"\x00\x00"}})
+	if len(none) != 0 {
+		t.Errorf("found %v", none)
+	}
+	if _, err := s.Server(t.Context(), "no uuid"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an id of another kind: error %v", err)
+	}
+}
+
 func serverNameIsUnique(t *testing.T, s Store) {
 	gone := server(0)
 	gone.Status = "decommissioned"
@@ -61,6 +88,11 @@ func serverNameIsUnique(t *testing.T, s Store) {
 	again := server(0)
 	if err := s.CreateServer(t.Context(), &again); !errors.Is(err, store.ErrNameTaken) {
 		t.Errorf("a taken name: error %v", err)
+	}
+	changes, err := s.PendingChanges(t.Context(), 10)
+	must(t, err)
+	if len(changes) != 2 {
+		t.Errorf("%d changes, want 2: a refused server left one", len(changes))
 	}
 }
 

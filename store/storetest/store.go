@@ -25,19 +25,36 @@ type Store interface {
 	AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error
 	Offset(ctx context.Context, writer uuid.UUID) (int64, error)
 	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
+
+	Ping(ctx context.Context) error
+	Close() error
 }
 
 // Run checks an implementation; open returns an empty store and closes it at the test's end.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for name, check := range map[string]func(*testing.T, Store){
-		"ServerRoundTrip": serverRoundTrip, "ServerNameIsUnique": serverNameIsUnique, "ServerPages": serverPages,
+		"ServerRoundTrip": serverRoundTrip, "ServerWithOddDocuments": serverWithOddDocuments,
+		"ServerNameIsUnique": serverNameIsUnique, "ServerPages": serverPages,
 		"ServerFilters": serverFilters, "ServerListRefusesNonsense": serverListRefusesNonsense, "Outbox": outbox,
 		"APIKeys": apiKeys, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
 		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
+		"ClosedStoreSaysSo": closedStoreSaysSo,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
 	}
+}
+
+func closedStoreSaysSo(t *testing.T, s Store) {
+	must(t, s.Ping(t.Context()))
+	must(t, s.Close())
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("a closed store answers a ping")
+	}
+	if err := s.AppendEvents(t.Context(), writer, 0, 1, nil); err == nil {
+		t.Error("a closed store takes events")
+	}
+	must(t, s.Close()) // closing twice does no harm
 }
 
 func must(t *testing.T, err error) {

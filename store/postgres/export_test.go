@@ -1,0 +1,29 @@
+package postgres
+
+import (
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sark/store"
+)
+
+// Live is what a pool really runs with, for the test that finds every setting in it.
+type Live struct {
+	Config  *pgxpool.Config
+	Timeout time.Duration
+}
+
+// API and Audit show the pools.
+func (d *DB) API() Live   { return Live{d.api.Config(), d.api.timeout} }
+func (d *DB) Audit() Live { return Live{d.audit.Config(), d.audit.timeout} }
+
+// CopiesTuples reports whether tuples are stored as they are.
+func (d *DB) CopiesTuples() bool { return d.raw.Load() }
+
+// EventQuery is the statement behind Events, for plan tests.
+func EventQuery(f store.EventFilter) (string, []any, error) { return eventQuery(f) }
+
+// CopyBytes is what the server is sent for tuples.
+func CopyBytes(tuples [][]byte) io.Reader { return &copyStream{tuples: tuples} }

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sark/store"
+)
+
+// Servers returns a page of the registry, newest first unless f says otherwise, without tools. A filter that could never
+// match is a store.FilterError; a cursor of another list or order wraps store.ErrBadCursor.
+func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error) {
+	defer d.timer.observe("servers", time.Now())
+	if err := f.Validate(); err != nil {
+		return store.ServerPage{}, err
+	}
+	w := serverConditions(f)
+	page := store.ServerPage{}
+	if f.IncludeTotal {
+		total, err := list(ctx, d.api, pgx.RowTo[int], "SELECT count(*) FROM mcp_servers"+w.String(), w.args...)
+		if err != nil {
+			return store.ServerPage{}, fmt.Errorf("count servers: %w", err)
+		}
+		page.Total = &total[0]
+	}
+	order, err := w.page(f)
+	if err != nil {
+		return store.ServerPage{}, err
+	}
+	query := "SELECT " + serverColumns + " FROM mcp_servers" + w.String() + order + " LIMIT " + w.arg(f.PageSize()+1)
+	if page.Items, err = list(ctx, d.api, scanServer, query, w.args...); err != nil {
+		return store.ServerPage{}, fmt.Errorf("list servers: %w", err)
+	}
+	return cutPage(page, f)
+}
+
+func serverConditions(f store.ServerFilter) *where {
+	w := new(where)
+	w.in("status", f.Status)
+	w.in("sensitivity_level", f.Sensitivity)
+	w.equal("team_id", f.TeamID)
+	w.equal("owner_id", f.OwnerID)
+	if len(f.Tags) > 0 {
+		overlaps := "tags ?| "
+		if f.MatchAllTags {
+			overlaps = "tags ?& "
+		}
+		w.add(overlaps + w.arg(f.Tags) + "::text[]")
+	}
+	if f.Search != "" {
+		pattern := w.arg("%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%")
+		w.add(`(name ILIKE ` + pattern + ` ESCAPE '\' OR description ILIKE ` + pattern + ` ESCAPE '\')`)
+	}
+	return w
+}
+
+// serverList names the order in cursors, so that one of the other order is refused.
+func serverList(f store.ServerFilter) string {
+	if f.Ascending {
+		return "servers asc"
+	}
+	return "servers desc"
+}
+
+// page adds the condition of the cursor and returns the order.
+func (w *where) page(f store.ServerFilter) (string, error) {
+	compare, order := "<", " ORDER BY created_at DESC, id DESC"
+	if f.Ascending {
+		compare, order = ">", " ORDER BY created_at, id"
+	}
+	if f.Cursor == "" {
+		return order, nil
+	}
+	c, err := store.DecodeCursor(serverList(f), f.Cursor)
+	if err != nil {
+		return "", err
+	}
+	w.add("(created_at, id) " + compare + " (" + w.arg(c.Time) + ", " + w.arg(c.ID) + ")")
+	return order, nil
+}
+
+func cutPage(page store.ServerPage, f store.ServerFilter) (store.ServerPage, error) {
+	size := f.PageSize()
+	if len(page.Items) <= size {
+		return page, nil
+	}
+	page.Items = page.Items[:size]
+	last := &page.Items[size-1]
+	id, err := uuid.Parse(last.ID)
+	if err != nil {
+		return store.ServerPage{}, fmt.Errorf("make cursor: id of server %q: %w", last.Name, err)
+	}
+	page.HasMore = true
+	page.NextCursor = store.Cursor{Time: last.CreatedAt, ID: id}.Encode(serverList(f))
+	return page, nil
+}
