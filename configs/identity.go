@@ -66,11 +66,17 @@ type APIKey struct {
 	Scopes []string `key:"scopes"`
 }
 
-// MTLS configures client certificates. It needs proxy.tls.client_ca_file.
+// MTLS configures client certificates. It needs proxy.tls.client_ca_file. A
+// certificate counts where a request has no Authorization and no X-API-Key:
+// these say on whose behalf it is made, and go before.
 type MTLS struct {
 	// TrustDomains lists the SPIFFE trust domains whose workloads are accepted.
 	// Empty accepts none.
 	TrustDomains []string `key:"trust_domains" reload:"live"`
+	// Names lists the certificates without a SPIFFE ID that are accepted, by a
+	// DNS name that they are for, or by their common name where they are for
+	// none. "*" accepts all that client_ca_file verifies, empty none.
+	Names []string `key:"names" reload:"live"`
 	// Roles lists the roles of every principal that a certificate names.
 	Roles []string `key:"roles" reload:"live"`
 }

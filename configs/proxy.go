@@ -6,11 +6,15 @@ import "time"
 type Proxy struct {
 	// Listen is the address of the data plane, host:port or unix:/path.
 	Listen string `key:"listen" default:":8080" reload:"restart"`
-	// PublicURL is the address under which clients reach the gateway. Protected
-	// resource metadata (RFC 9728) and WWW-Authenticate challenges name it;
-	// when empty they are built from the Host header of the request.
+	// PublicURL is the address under which clients reach the gateway, without
+	// the path of an endpoint. Protected resource metadata (RFC 9728) and
+	// WWW-Authenticate challenges name it. When empty, challenges name the Host
+	// header of the request, and metadata the one of authn.jwt.audience that is
+	// the address of the request, or else the first.
 	PublicURL string `key:"public_url" reload:"live"`
-	// TLS makes the listener speak TLS; without it the listener speaks plain HTTP/1.1.
+	// TLS makes the listener speak TLS; without it the listener speaks plain
+	// HTTP/1.1. Its files are read again when they change; a pair that cannot be
+	// used leaves the old one in force.
 	TLS TLS `key:"tls"`
 	// AllowedHosts lists the Host headers that are served, without port; others
 	// get 403. Empty accepts every host on a listener that is not on loopback,
@@ -20,7 +24,9 @@ type Proxy struct {
 	// scheme://host[:port]; others get 403. A request without Origin is served.
 	AllowedOrigins []string `key:"allowed_origins" reload:"live"`
 	// TrustedProxies lists the networks (CIDR) whose X-Forwarded-For is
-	// believed. From anyone else the peer address is the client address.
+	// believed: the client's address is the last one there that is not in these
+	// networks. unix: stands for peers on a unix socket. From anyone else the
+	// peer address is the client address, and X-Forwarded headers are dropped.
 	TrustedProxies []string `key:"trusted_proxies" reload:"live"`
 	// MaxBodyBytes is the largest request body that is read; a larger one is
 	// refused with 413.
@@ -69,7 +75,8 @@ type TLS struct {
 	// KeyFile is the PEM file of the private key.
 	KeyFile string `key:"key_file" reload:"live"`
 	// ClientCAFile is the PEM file of the authorities of client certificates.
-	// When set, authn.mtls turns a verified certificate into a principal.
+	// When set, clients may show a certificate, which must come from one of them,
+	// and authn.mtls turns it into a principal.
 	ClientCAFile string `key:"client_ca_file" reload:"live"`
 }
 

@@ -7,8 +7,12 @@ type Server struct {
 	// Name is the path segment under which the server is reached, and its name
 	// in policies and events. It is made of letters, digits, "_" and "-".
 	Name string `key:"name" required:"true"`
-	// URL is the http or https address of the server's MCP endpoint.
+	// URL is the address of the server's MCP endpoint: http, https, or
+	// unix:///path/to.sock:/mcp for plain HTTP over a unix socket, where the
+	// path of the request follows that of the socket and a colon.
 	URL string `key:"url" required:"true"`
+	// TLS is how an https server is verified, and what it is shown.
+	TLS UpstreamTLS `key:"tls"`
 	// SensitivityLevel is the level of the server, and of its tools unless they have their own.
 	SensitivityLevel string `key:"sensitivity_level" default:"medium" enum:"low|medium|high|critical"`
 	// Teams lists the teams that own the server; policies compare them with the caller's.
@@ -19,7 +23,9 @@ type Server struct {
 	// it, forward sends it on (only when authn.jwt.audience holds resource),
 	// static replaces it by token, exchange replaces it by an RFC 8693 exchange.
 	Authorization string `key:"authorization" default:"strip" enum:"strip|forward|static|exchange"`
-	// Resource is the OAuth resource identifier of the server (RFC 8707).
+	// Resource is the OAuth resource identifier of the server (RFC 8707), as
+	// its metadata (RFC 9728) tells clients; empty takes proxy.public_url and
+	// the path of the endpoint.
 	Resource string `key:"resource"`
 	// Token is the bearer token for authorization: static.
 	Token string `key:"token" secret:"true"`
@@ -33,6 +39,22 @@ type Server struct {
 	Passthrough []string `key:"passthrough"`
 	// Timeouts override proxy.timeouts for this server.
 	Timeouts Timeouts `key:"timeouts"`
+}
+
+// UpstreamTLS configures the connections to an https server. Its files are read
+// again when they change; a pair that cannot be used leaves the old one in force.
+type UpstreamTLS struct {
+	// CAFile is the PEM file of the authorities of the server's certificate.
+	// Empty takes those of the system.
+	CAFile string `key:"ca_file"`
+	// CertFile is the PEM file of the certificate chain that the server is
+	// shown when it asks for one (mutual TLS).
+	CertFile string `key:"cert_file"`
+	// KeyFile is the PEM file of the private key of cert_file.
+	KeyFile string `key:"key_file"`
+	// ServerName is the name that the server's certificate must be for; empty
+	// takes the host of url.
+	ServerName string `key:"server_name"`
 }
 
 // Tool is what the operator knows of one tool. It wins over the registry and

@@ -34,15 +34,31 @@ func checkAuthn(issues *Issues, c Config) {
 			issues.add(at+".hash", `must be "sha256:" and 64 hex digits; sark apikey create prints it`)
 		}
 	}
-	if len(c.Authn.MTLS.TrustDomains) > 0 && c.Proxy.TLS.ClientCAFile == "" {
-		issues.add("authn.mtls.trust_domains", "needs proxy.tls.client_ca_file, which verifies the certificates")
+	checkMTLS(issues, c.Authn.MTLS, c.Proxy.TLS)
+}
+
+// checkMTLS checks whose certificates are accepted.
+func checkMTLS(issues *Issues, m MTLS, t TLS) {
+	if m.on() && t.ClientCAFile == "" {
+		issues.add("authn.mtls", "needs proxy.tls.client_ca_file, which verifies the certificates")
 	}
-	for i, domain := range c.Authn.MTLS.TrustDomains {
+	if len(m.Roles) > 0 && !m.on() {
+		issues.add("authn.mtls.roles", "nobody has these roles: list trust_domains or names")
+	}
+	for i, domain := range m.TrustDomains {
 		if domain == "" || strings.ContainsAny(domain, ":/ ") {
 			issues.add(fmt.Sprintf("authn.mtls.trust_domains[%d]", i), quote(domain)+" is no trust domain: write it like example.org")
 		}
 	}
+	for i, name := range m.Names {
+		if name == "" || name != "*" && strings.Contains(name, "*") {
+			issues.add(fmt.Sprintf("authn.mtls.names[%d]", i), quote(name)+" is no name: write it in full, or * alone for all")
+		}
+	}
 }
+
+// on tells whether client certificates are accepted at all.
+func (m MTLS) on() bool { return len(m.TrustDomains) > 0 || len(m.Names) > 0 }
 
 // on tells whether bearer tokens are configured at all.
 func (j JWT) on() bool {

@@ -13,6 +13,10 @@ import (
 // pathName is what a server may be called: one plain path segment.
 var pathName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
+// UnixPeers in proxy.trusted_proxies stands for whoever connects over a unix
+// socket.
+const UnixPeers = "unix:"
+
 // checkProxy checks the data plane without its servers.
 func checkProxy(issues *Issues, c Config) {
 	p := c.Proxy
@@ -20,7 +24,7 @@ func checkProxy(issues *Issues, c Config) {
 		issues.add("data_dir", "is required: name a directory that only SARK may read")
 	}
 	if p.PublicURL != "" {
-		checkURL(issues, "proxy.public_url", p.PublicURL, "http", "https")
+		checkPublicURL(issues, p.PublicURL)
 	}
 	for i, host := range p.AllowedHosts {
 		if host == "" || strings.ContainsAny(host, "/ @?#*") {
@@ -33,11 +37,20 @@ func checkProxy(issues *Issues, c Config) {
 		}
 	}
 	for i, network := range p.TrustedProxies {
-		if _, err := netip.ParsePrefix(network); err != nil {
+		if _, err := netip.ParsePrefix(network); err != nil && network != UnixPeers {
 			issues.add(fmt.Sprintf("proxy.trusted_proxies[%d]", i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
 		}
 	}
 	checkTLS(issues, p.TLS)
+}
+
+// checkPublicURL checks an address that paths are appended to.
+func checkPublicURL(issues *Issues, text string) {
+	const at = "proxy.public_url"
+	checkURL(issues, at, text, "https", "http")
+	if strings.Contains(text, "?") {
+		issues.add(at, "holds a query: leave it out, since paths are appended")
+	}
 }
 
 // checkTLS checks that the files of a certificate are complete.
@@ -80,9 +93,13 @@ func checkServer(issues *Issues, at string, s Server) {
 	if s.Name != "" && !pathName.MatchString(s.Name) {
 		issues.add(at+".name", quote(s.Name)+` is no path name: write up to 64 letters, digits, "_" and "-"`)
 	}
-	if s.URL != "" {
+	switch {
+	case strings.HasPrefix(s.URL, unixScheme):
+		checkSocketURL(issues, at+".url", s.URL)
+	case s.URL != "":
 		checkURL(issues, at+".url", s.URL, "http", "https")
 	}
+	checkUpstreamTLS(issues, at, s)
 	for j, p := range s.Passthrough {
 		if !strings.HasPrefix(p, "/") || path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" || strings.ContainsAny(p, "?#%*\\") {
 			issues.add(fmt.Sprintf("%s.passthrough[%d]", at, j), quote(p)+" is no exact path: write it like /docs/index, without query, escapes and wildcards")
@@ -94,6 +111,32 @@ func checkServer(issues *Issues, at string, s Server) {
 			issues.add(fmt.Sprintf("%s.tools[%d].name", at, j), fmt.Sprintf("%q is listed twice", tool.Name))
 		}
 		names = append(names, tool.Name)
+	}
+}
+
+// checkSocketURL checks the address of a server on a unix socket.
+func checkSocketURL(issues *Issues, at, text string) {
+	u, err := url.Parse(text)
+	if err == nil && u.Host == "" && u.User == nil && u.Fragment == "" {
+		socket, request, found := strings.Cut(u.Path, ":")
+		if path.IsAbs(socket) && (!found || request == "" || path.IsAbs(request)) {
+			return
+		}
+	}
+	issues.add(at, quote(text)+" is no address of a unix socket: write it like unix:///path/to.sock:/mcp")
+}
+
+// checkUpstreamTLS checks that the files of a certificate are complete, and
+// that there is TLS for them.
+func checkUpstreamTLS(issues *Issues, at string, s Server) {
+	switch t := s.TLS; {
+	case t == (UpstreamTLS{}):
+	case !strings.HasPrefix(s.URL, "https:"):
+		issues.add(at+".tls", "is used by https only: write url with https, or leave it out")
+	case t.CertFile != "" && t.KeyFile == "":
+		issues.add(at+".tls.key_file", "is required with cert_file")
+	case t.CertFile == "" && t.KeyFile != "":
+		issues.add(at+".tls.cert_file", "is required with key_file")
 	}
 }
 

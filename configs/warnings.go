@@ -3,7 +3,9 @@ package configs
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"slices"
 )
 
 // Warnings returns one-line remarks on settings that are valid but open to
@@ -29,6 +31,13 @@ func Warnings(c Config) []string {
 		"audit.on_full: shed-low drops events of low severity when the spool is full")
 	warn(c.Audit.Retention != 0 && c.Audit.CompressAfter >= c.Audit.Retention,
 		"audit.compress_after: nothing grows old enough to be compressed before audit.retention ends")
+	for i, network := range c.Proxy.TrustedProxies {
+		prefix, err := netip.ParsePrefix(network)
+		warn(err == nil && prefix.Bits() == 0,
+			"proxy.trusted_proxies[%d]: %s lets every client say which address it has", i, network)
+	}
+	warn(slices.Contains(c.Authn.MTLS.Names, "*"),
+		"authn.mtls.names: * accepts every certificate of proxy.tls.client_ca_file; use it with an authority of your own only")
 	for i, s := range c.Proxy.Servers {
 		warn(s.Authorization != "strip" && plainRemote(s.URL),
 			"proxy.servers[%d].url: %s gets a credential over plain HTTP; use https", i, s.Name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,7 +21,6 @@ import (
 	"sark/internal/telemetry"
 	"sark/proxy"
 	"sark/store/spool"
-	"sark/store/sqlite"
 )
 
 // Options are what a gateway is built from, beside its configuration.
@@ -32,6 +32,10 @@ type Options struct {
 	// Log and Level are the process's logger; a nil Log makes one by the configuration.
 	Log   *zap.Logger
 	Level zap.AtomicLevel
+	// Reload receives a value when policies and configuration are to be read again (SIGHUP). It may be nil.
+	Reload <-chan os.Signal
+	// Load reads the configuration again for a reload, which reports what has changed; nil reads policies only.
+	Load func() (*configs.Loaded, error)
 	// Ready is called once, when the gateway serves. It may be nil.
 	Ready func(Addresses)
 }
@@ -49,7 +53,7 @@ type gateway struct {
 	life    lifecycle
 	metrics *prometheus.Registry
 
-	db       *sqlite.DB
+	db       Database
 	spool    *spool.Spool
 	engine   *authz.Engine
 	authn    *authn.Authenticator
@@ -61,6 +65,8 @@ type gateway struct {
 	servers  []proxy.ServerOptions
 	hasher   func([]byte) string
 
+	certificates certificates
+
 	addresses Addresses
 	failed    chan error // buffered: one slot for each server
 }
@@ -68,7 +74,8 @@ type gateway struct {
 // settling is how long the parts behind the listeners have for their stop, after proxy.drain_timeout is over for calls.
 const settling = 5 * time.Second
 
-// Run serves until ctx ends, then shuts down within proxy.drain_timeout and returns nil, or why it could not serve.
+// Run serves until ctx ends, then shuts down within proxy.drain_timeout and returns nil, or why it could not serve. Calls
+// that take longer than that are cut, which is logged and no error.
 func Run(ctx context.Context, o Options) error {
 	g, err := newGateway(o)
 	if err != nil {
@@ -82,10 +89,7 @@ func Run(ctx context.Context, o Options) error {
 		if o.Ready != nil {
 			o.Ready(g.addresses)
 		}
-		select {
-		case <-ctx.Done():
-		case err = <-g.failed:
-		}
+		err = g.wait(ctx)
 	}
 	if g.health != nil {
 		g.health.MarkDraining()
@@ -127,6 +131,7 @@ func (g *gateway) start(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
+		{"certificates", g.openCertificates},
 		{"data directory", g.openDataDir},
 		{"store", g.openStore},
 		{"audit spool", g.openSpool},

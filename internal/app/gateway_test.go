@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"sark/configs"
 	"sark/internal/app"
@@ -79,6 +80,7 @@ type gateway struct {
 	app.Addresses
 	cancel context.CancelFunc
 	ended  chan error // buffered: what Run returned
+	logs   *observer.ObservedLogs
 }
 
 // start runs a gateway until the test ends or stop is called. The environment overrides the file.
@@ -87,11 +89,12 @@ func start(t *testing.T, file string, environ ...string) *gateway {
 	began := time.Now()
 	ready := make(chan app.Addresses, 1)
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &gateway{cancel: cancel, ended: make(chan error, 1)}
+	core, logs := observer.New(zap.WarnLevel)
+	g := &gateway{cancel: cancel, ended: make(chan error, 1), logs: logs}
 	loaded := load(t, file, environ...)
 	go func() {
 		g.ended <- app.Run(ctx, app.Options{
-			Config: loaded, Version: "1.2.3", Log: zap.NewNop(), Level: zap.NewAtomicLevel(),
+			Config: loaded, Version: "1.2.3", Log: zap.New(core), Level: zap.NewAtomicLevel(),
 			Ready: func(a app.Addresses) { ready <- a },
 		})
 	}()

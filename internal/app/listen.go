@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"sark/internal/admin"
 	"sark/internal/audit"
@@ -77,7 +79,7 @@ func (g *gateway) serveAll(ls map[string]net.Listener) error {
 		g.run("admin listener", s.Run)
 	}
 	if l := ls["debug.listen"]; l != nil {
-		s, err := admin.NewDebug(admin.DebugOptions{Listener: l, Level: g.o.Level, Reload: g.engine.Reload, Log: g.log})
+		s, err := admin.NewDebug(admin.DebugOptions{Listener: l, Level: g.o.Level, Reload: g.reload, Log: g.log})
 		if err != nil {
 			return err
 		}
@@ -87,14 +89,16 @@ func (g *gateway) serveAll(ls map[string]net.Listener) error {
 	local.Local = g.api
 	socket := local
 	socket.Registerer, socket.Authenticator = g.registerer("local"), newLocalCaller()
+	socket.TrustedProxies = nil // its peers are the command line
 	mcp := g.handlerOptions("proxy")
-	mcp.Servers = g.servers
+	mcp.Servers, mcp.PublicURL = g.servers, g.c.Proxy.PublicURL
 	for _, s := range []struct {
 		key string
 		o   proxy.Options
-	}{{"api.listen", local}, {"api.socket", socket}, {"proxy.listen", mcp}} {
+		tls *tls.Config
+	}{{"api.listen", local, nil}, {"api.socket", socket, nil}, {"proxy.listen", mcp, g.certificates.tls()}} {
 		if l := ls[s.key]; l != nil {
-			if err := g.serve(s.key, l, s.o); err != nil {
+			if err := g.serve(s.key, l, s.o, s.tls); err != nil {
 				return err
 			}
 		}
@@ -114,7 +118,8 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 		Sessions:             g.sessions,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
-		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
+		TrustedProxies: c.Proxy.TrustedProxies,
+		MaxBody:        int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
 		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,
 		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
 		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
@@ -130,7 +135,7 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 		o.Cache = g.cache
 	}
 	if j := c.Authn.JWT; j.Issuer != "" {
-		o.Resource, o.AuthorizationServers = j.Audience[0], []string{j.Issuer}
+		o.Resources, o.AuthorizationServers = j.Audience, []string{j.Issuer}
 	}
 	return o
 }
@@ -147,7 +152,7 @@ func redacted(r *audit.Redactor) func([]byte) []byte {
 }
 
 // serve runs one listener of the data plane.
-func (g *gateway) serve(key string, l net.Listener, o proxy.Options) (err error) {
+func (g *gateway) serve(key string, l net.Listener, o proxy.Options, secure *tls.Config) (err error) {
 	c := g.c
 	if o.Limiter, err = limiter(c.Limits.PrincipalRate, c.Limits.PrincipalBurst); err != nil {
 		return fmt.Errorf("limits.principal_rate: %w", err)
@@ -161,7 +166,8 @@ func (g *gateway) serve(key string, l net.Listener, o proxy.Options) (err error)
 	}
 	s := proxy.NewServer(h, proxy.ListenerOptions{
 		ReadTimeout: c.Proxy.ReadTimeout, IdleTimeout: c.Proxy.IdleTimeout, WriteTimeout: c.Proxy.WriteTimeout,
-		MaxHeader: int(c.Proxy.MaxHeaderBytes), MaxBody: int(c.Proxy.MaxBodyBytes), Log: g.log,
+		MaxHeader: int(c.Proxy.MaxHeaderBytes), MaxBody: int(c.Proxy.MaxBodyBytes),
+		TLS: secure, Log: g.log,
 	})
 	done := make(chan struct{})
 	go func() {
@@ -174,9 +180,12 @@ func (g *gateway) serve(key string, l net.Listener, o proxy.Options) (err error)
 		bounded, cancel := draining(ctx)
 		defer cancel()
 		err := s.Shutdown(bounded)
-		_ = l.Close() // closed by now, unless Serve has not come to it yet, which Shutdown then does not notice
 		<-done
 		h.Close()
+		if err != nil && bounded.Err() != nil {
+			g.log.Warn("calls in progress were cut, since proxy.drain_timeout is over", zap.String("listener", key))
+			return nil
+		}
 		return err
 	})
 	return nil

@@ -22,7 +22,7 @@ func servers(c *configs.Config) []proxy.ServerOptions {
 	for _, s := range c.Proxy.Servers {
 		t := s.Timeouts.Or(c.Proxy.Timeouts)
 		o := proxy.ServerOptions{
-			Name: s.Name, URL: s.URL, SensitivityLevel: s.SensitivityLevel, Teams: s.Teams,
+			Name: s.Name, URL: s.URL, Resource: s.Resource, SensitivityLevel: s.SensitivityLevel, Teams: s.Teams,
 			ForwardAuthorization: s.Authorization == "forward", CacheScope: s.CacheScope, Passthrough: s.Passthrough,
 			Upstream: proxy.UpstreamOptions{
 				MaxConns: c.HTTPPool.Connections, ConnWait: c.HTTPPool.Wait, IdleTimeout: c.HTTPPool.KeepaliveExpiry,
@@ -60,6 +60,9 @@ func credentials(c *configs.Config, keys authn.KeyFinder) (authn.Options, error)
 			Issuer: j.Issuer, Audience: j.Audience, Key: []byte(j.Key), JWKSURL: j.JWKSURL, Leeway: leeway, Algorithms: j.Algorithms,
 			Claims: authn.ClaimNames{Roles: j.Claims.Roles, Teams: j.Claims.Teams, Scopes: j.Claims.Scopes},
 		}
+	}
+	if m := c.Authn.MTLS; len(m.TrustDomains) > 0 || len(m.Names) > 0 {
+		o.MTLS = &authn.MTLSOptions{TrustDomains: m.TrustDomains, Names: m.Names, Roles: m.Roles}
 	}
 	if c.Authn.Anonymous.Allow {
 		o.Anonymous = &authn.AnonymousOptions{Roles: c.Authn.Anonymous.Roles}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,7 +17,6 @@ import (
 	"sark/internal/authn"
 	"sark/internal/session"
 	"sark/proxy"
-	"sark/store/sqlite"
 )
 
 func (g *gateway) openDataDir(context.Context) error {
@@ -31,18 +29,6 @@ func (g *gateway) openDataDir(context.Context) error {
 	}
 	h := audit.NewArgumentHasher(key)
 	g.hasher = func(arguments []byte) string { return string(h.Append(nil, arguments)) }
-	return nil
-}
-
-// DatabasePath is where the embedded database of a data directory is.
-func DatabasePath(dataDir string) string { return filepath.Join(dataDir, "sark.db") }
-
-func (g *gateway) openStore(ctx context.Context) (err error) {
-	g.db, err = sqlite.Open(ctx, sqlite.Options{Path: DatabasePath(g.c.DataDir), SlowQuery: g.c.Store.SlowQuery, Log: g.log, Metrics: g.metrics})
-	if err != nil {
-		return err
-	}
-	g.life.onStop("store", func(context.Context) error { return g.db.Close() })
 	return nil
 }
 
@@ -104,10 +90,13 @@ func (g *gateway) openCache(context.Context) (err error) {
 
 func (g *gateway) openHealth(context.Context) (err error) {
 	checks := []admin.Check{
-		{Name: "store", Run: g.db.Ping}, // while it is down, events wait in the spool
+		g.storeCheck(),
 		{Name: "audit", Critical: true, Run: func(context.Context) error { return g.spool.Err() }},
 		{Name: "policy", Critical: true, Run: func(context.Context) error { return g.engine.Ready() }},
 		{Name: "authentication", Run: func(context.Context) error { return g.authn.Ready() }},
+	}
+	if len(g.certificates.all) > 0 { // those read before are in force
+		checks = append(checks, admin.Check{Name: "certificates", Run: g.certificates.check})
 	}
 	if g.redis != nil {
 		checks = append(checks, admin.Check{Name: "redis", Run: func(context.Context) error { return g.cache.Err() }, Pool: g.redisPool})

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"path/filepath"
 
+	"go.uber.org/zap"
+
 	"sark/store"
 	"sark/store/spool"
 )
+
+// DigestKeyPath is where the key is that signs the audit trail of a data directory.
+func DigestKeyPath(dataDir string) string { return filepath.Join(dataDir, "audit-digest.key") }
 
 // openSpool opens the way of an event out of this process: the spool, and the shipper that carries it into the store. On the
 // way down the shipper is stopped first and what is left in the spool is carried over then, so that an event of the last
@@ -22,8 +27,13 @@ func (g *gateway) openSpool(context.Context) (err error) {
 		return err
 	}
 	g.life.onStop("audit spool", g.spool.Close)
+	key, err := store.OpenDigestKey(DigestKeyPath(g.c.DataDir))
+	if err != nil {
+		return err
+	}
+	g.log.Info("the audit trail is signed", zap.String("public_key", store.FormatPublicKey(key.Public())), zap.Stringer("writer", g.spool.Writer()))
 	shipper, err := store.NewShipper(store.ShipperOptions{
-		Source: g.spool, Sink: g.db, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
+		Source: g.spool, Sink: g.db, Key: key, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
 		DeadDir: filepath.Join(g.c.SpoolDir(), "dead"), Log: g.log, Metrics: g.metrics,
 	})
 	if err != nil {

@@ -17,15 +17,9 @@ func Unsupported(c *configs.Config) configs.Issues {
 		}
 	}
 	standard := configs.Default()
-	refuse(c.Proxy.TLS != configs.TLS{}, "proxy.tls", "the gateway serves plain HTTP; end TLS before it and remove the key")
-	refuse(c.Proxy.PublicURL != "", "proxy.public_url", "metadata and challenges name the Host of the request; remove the key")
-	refuse(len(c.Proxy.TrustedProxies) > 0, "proxy.trusted_proxies", "the client's address is the peer's; remove the key")
 	refuse(c.Proxy.AllowBatch, "proxy.allow_batch", "batches are refused; remove the key")
 	refuse(c.Proxy.MaxDepth != mcp.MaxDepth, "proxy.max_depth", fmt.Sprintf("bodies may nest %d levels deep; remove the key", mcp.MaxDepth))
-	mtls := len(c.Authn.MTLS.TrustDomains) > 0 || len(c.Authn.MTLS.Roles) > 0
-	refuse(mtls, "authn.mtls", "use API keys or tokens and remove the key")
 	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
-	refuse(c.Store.URL != "", "store.url", "serve keeps registry and trail in SQLite in data_dir; remove the key")
 	refuse(c.Redis.Topology == "sentinel", "redis.topology", "use standalone or cluster")
 	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
 	refuse(c.Sessions.RedisURL != "", "sessions.redis_url", "remove the key")

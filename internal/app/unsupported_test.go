@@ -27,17 +27,12 @@ func TestDefaultsAreSupported(t *testing.T) {
 // key, with what to do about it.
 func TestUnsupported(t *testing.T) {
 	for path, ask := range map[string]func(c *configs.Config){
-		"proxy.tls":                      func(c *configs.Config) { c.Proxy.TLS.CertFile = "/tls.crt" },
-		"proxy.public_url":               func(c *configs.Config) { c.Proxy.PublicURL = "https://mcp.example" },
-		"proxy.trusted_proxies":          func(c *configs.Config) { c.Proxy.TrustedProxies = []string{"10.0.0.0/8"} },
 		"proxy.allow_batch":              func(c *configs.Config) { c.Proxy.AllowBatch = true },
 		"proxy.max_depth":                func(c *configs.Config) { c.Proxy.MaxDepth = 16 },
 		"proxy.servers[1].authorization": func(c *configs.Config) { c.Proxy.Servers[1].Authorization = "static" },
 		"proxy.servers[0].authorization": func(c *configs.Config) { c.Proxy.Servers[0].Authorization = "exchange" },
 		"proxy.servers[1].cache_scope":   func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
-		"authn.mtls":                     func(c *configs.Config) { c.Authn.MTLS.TrustDomains = []string{"example.org"} },
 		"authz.mode":                     func(c *configs.Config) { c.Authz.Mode = "shadow" },
-		"store.url":                      func(c *configs.Config) { c.Store.URL = "postgres://sark@db/sark" },
 		"redis.topology":                 func(c *configs.Config) { c.Redis.Topology = "sentinel" },
 		"cache.debug_headers":            func(c *configs.Config) { c.Cache.DebugHeaders = true },
 		"sessions.redis_url":             func(c *configs.Config) { c.Sessions.RedisURL = "redis://cache:6379" },

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sark/configs"
+	"sark/internal/app"
 	"sark/internal/authn"
 	"sark/store"
-	"sark/store/sqlite"
 )
 
 func (p *program) apikeyCommand() *cobra.Command {
@@ -64,7 +64,7 @@ func (p *program) apikeyCreate(ctx context.Context, k store.APIKey) error {
 		return misused("--id: %q should be 1 to 32 of a-z, 0-9 and -", k.ID)
 	}
 	k.Hash = hash
-	return p.withStore(ctx, true, func(db *sqlite.DB, c *configs.Config) error {
+	return p.withStore(ctx, true, func(db app.Database, c *configs.Config) error {
 		if slices.ContainsFunc(c.Authn.APIKeys, func(other configs.APIKey) bool { return other.ID == k.ID }) {
 			return fmt.Errorf("the configuration has an API key %q already, which would hide this one; choose another --id", k.ID)
 		}
@@ -127,7 +127,7 @@ under way end in their own time. The id is not free again.`,
 }
 
 func (p *program) apikeyRevoke(ctx context.Context, id string) error {
-	return p.withStore(ctx, false, func(db *sqlite.DB, _ *configs.Config) error {
+	return p.withStore(ctx, false, func(db app.Database, _ *configs.Config) error {
 		if err := db.RevokeAPIKey(ctx, id); errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("there is no API key %q; sark apikey list shows them", id)
 		} else if err != nil {

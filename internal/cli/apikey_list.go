@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"sark/configs"
+	"sark/internal/app"
 	"sark/store"
-	"sark/store/sqlite"
 )
 
 // keyLine is an API key as programs see it: without its digest. Times are UTC.
@@ -38,7 +38,7 @@ is made. With --output json each key is one line.`,
 }
 
 func (p *program) apikeyList(ctx context.Context, asJSON bool) error {
-	return p.withStore(ctx, false, func(db *sqlite.DB, _ *configs.Config) error {
+	return p.withStore(ctx, false, func(db app.Database, _ *configs.Config) error {
 		keys, err := db.APIKeys(ctx)
 		if err != nil {
 			return err

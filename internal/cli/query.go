@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sark/configs"
+	"sark/internal/app"
 	"sark/internal/audit"
 	"sark/store"
-	"sark/store/sqlite"
 )
 
 // queryOptions are the flags of audit query.
@@ -56,7 +56,7 @@ func (p *program) auditQuery(ctx context.Context, o queryOptions) error {
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		return misused("--since should be before --until")
 	}
-	return p.withStore(ctx, false, func(db *sqlite.DB, _ *configs.Config) error {
+	return p.withStore(ctx, false, func(db app.Database, _ *configs.Config) error {
 		printer, err := newEventPrinter(p.stdout, o.output.json())
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (p *program) auditQuery(ctx context.Context, o queryOptions) error {
 }
 
 // printPages prints as many events as the filter's limit says and returns the cursor of the next, empty when there is none.
-func printPages(ctx context.Context, db *sqlite.DB, f store.EventFilter, to *eventPrinter) (next string, err error) {
+func printPages(ctx context.Context, db app.Database, f store.EventFilter, to *eventPrinter) (next string, err error) {
 	for left := f.Limit; left > 0; {
 		f.Limit = min(left, store.MaxLimit)
 		page, err := db.Events(ctx, f)

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -14,7 +17,8 @@ func (p *program) serveCommand() *cobra.Command {
 	c := command("serve", "Runs the gateway until it is told to stop.",
 		`It opens the listeners of the configuration (proxy.listen, api.listen, admin.listen), a unix socket for
 "sark audit tail", and in data_dir the database and the audit spool. It prints log lines only, on standard
-error. SIGTERM or Ctrl-C drains: requests under way get proxy.drain_timeout to end.`,
+error. SIGTERM or Ctrl-C drains: requests under way get proxy.drain_timeout to end. SIGHUP
+reads the policy again, and logs which keys of the configuration have changed since the start.`,
 		"docs/configuration.md", "sark serve --config /etc/sark/sark.yaml", "sark serve --preset development --data-dir ./.sark")
 	c.Args = noArguments
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.serve(c.Context()) }
@@ -34,7 +38,12 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	b := currentBuild()
-	err = app.Run(ctx, app.Options{Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level})
+	hangups := make(chan os.Signal, 1) // one that waits is enough
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	err = app.Run(ctx, app.Options{
+		Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level, Reload: hangups, Load: p.loadServable,
+	})
 	if err != nil {
 		log.Error("the gateway could not go on", zap.String("error", oneLine(err.Error())))
 		return exit{exitFailure}

@@ -12,19 +12,19 @@ import (
 
 	"sark/configs"
 	"sark/internal/app"
-	"sark/store/sqlite"
 )
 
 // openStore opens the database of a configuration, which has to exist unless create is true.
-func openStore(ctx context.Context, c *configs.Config, create bool) (*sqlite.DB, error) {
-	if c.Store.URL != "" {
-		return nil, errors.New("store.url is set, and this version keeps events and keys in SQLite in data_dir only; remove store.url")
+func openStore(ctx context.Context, c *configs.Config, create bool) (app.Database, error) {
+	one := *c // a command needs one connection and reports no slow queries
+	one.Store.SlowQuery = 0
+	one.Store.Postgres.PoolSize, one.Store.Postgres.MaxOverflow, one.Store.Postgres.AuditPoolSize = 1, 0, 1
+	if c.Store.URL == "" {
+		if err := ready(app.DatabasePath(c.DataDir), c.DataDir, create); err != nil {
+			return nil, err
+		}
 	}
-	path := app.DatabasePath(c.DataDir)
-	if err := ready(path, c.DataDir, create); err != nil {
-		return nil, err
-	}
-	return sqlite.Open(ctx, sqlite.Options{Path: path, SlowQuery: -1, Log: zap.NewNop()})
+	return app.OpenDatabase(ctx, &one, zap.NewNop(), nil)
 }
 
 // ready tells whether a database can be opened, or made.
@@ -59,7 +59,7 @@ func mayCreate(dataDir string, user int) error {
 }
 
 // withStore runs work on the database of the configuration.
-func (p *program) withStore(ctx context.Context, create bool, work func(*sqlite.DB, *configs.Config) error) error {
+func (p *program) withStore(ctx context.Context, create bool, work func(app.Database, *configs.Config) error) error {
 	loaded, err := p.load()
 	if err != nil {
 		return err

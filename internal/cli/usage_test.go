@@ -77,9 +77,10 @@ func TestMistakes(t *testing.T) {
 		},
 		"another database": {
 			args:    []string{"audit", "query"},
-			environ: []string{"SARK_STORE_URL=postgres://sark:secret@db.example/sark"},
-			want: result{1, "", "sark: store.url is set, and this version keeps events and keys in SQLite in data_dir only;" +
-				" remove store.url\n"},
+			environ: []string{"SARK_STORE_URL=postgres://sark:secret@127.0.0.1:1/sark"},
+			want: result{1, "", "sark: open postgres: migrate postgres: failed to initialize: failed to connect to `user=sark database=sark`:" +
+				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused;" +
+				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused\n"},
 		},
 		"no gateway": {
 			args: []string{"audit", "tail", "--data-dir", empty},

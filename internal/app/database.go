@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"sark/configs"
+	"sark/internal/admin"
+	"sark/internal/api"
+	"sark/store"
+	"sark/store/postgres"
+	"sark/store/sqlite"
+)
+
+// Database is the registry, the API keys and the trail: SQLite in the data directory, or PostgreSQL.
+type Database interface {
+	api.Registry
+	api.EventReader
+	store.Sink
+	CreateAPIKey(ctx context.Context, k store.APIKey) error
+	APIKeys(ctx context.Context) ([]store.APIKey, error)
+	FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error)
+	RevokeAPIKey(ctx context.Context, id string) error
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// DatabasePath is where the embedded database of a data directory is.
+func DatabasePath(dataDir string) string { return filepath.Join(dataDir, "sark.db") }
+
+// OpenDatabase opens the database of a configuration and brings its schema up to date.
+func OpenDatabase(ctx context.Context, c *configs.Config, log *zap.Logger, metrics prometheus.Registerer) (Database, error) {
+	slow := c.Store.SlowQuery
+	if slow == 0 {
+		slow = -1 // off: zero would be the default
+	}
+	if c.Store.URL == "" {
+		return sqlite.Open(ctx, sqlite.Options{Path: DatabasePath(c.DataDir), SlowQuery: slow, Log: log, Metrics: metrics})
+	}
+	return postgres.Open(ctx, postgresOptions(c, slow, log, metrics))
+}
+
+// postgresOptions maps the seed's pool settings.
+func postgresOptions(c *configs.Config, slow time.Duration, log *zap.Logger, metrics prometheus.Registerer) postgres.Options {
+	p := c.Store.Postgres
+	return postgres.Options{
+		URL: c.Store.URL, PoolSize: p.PoolSize, MaxOverflow: p.MaxOverflow, PoolTimeout: p.PoolTimeout, PoolRecycle: p.PoolRecycle,
+		PrePing: p.PoolPrePing, Echo: p.EchoPool, AuditPoolSize: p.AuditPoolSize, SlowQuery: slow, Log: log, Metrics: metrics,
+	}
+}
+
+func (g *gateway) openStore(ctx context.Context) (err error) {
+	if g.db, err = OpenDatabase(ctx, g.c, g.log, g.metrics); err != nil {
+		return err
+	}
+	g.life.onStop("store", func(context.Context) error { return g.db.Close() })
+	if pg, ok := g.db.(*postgres.DB); ok {
+		g.log.Info("the store is PostgreSQL", zap.String("mode", string(pg.Mode())))
+	}
+	return nil
+}
+
+// storeCheck asks how the database is. While it is down, events wait in the spool.
+func (g *gateway) storeCheck() admin.Check {
+	check := admin.Check{Name: "store", Run: g.db.Ping}
+	if pg, ok := g.db.(*postgres.DB); ok {
+		check.Pool = func() admin.PoolStats {
+			p := g.c.Store.Postgres
+			sum := admin.PoolStats{Max: p.PoolSize + p.MaxOverflow + p.AuditPoolSize}
+			for _, s := range pg.Stats() {
+				sum.Open += s.CheckedOut + s.CheckedIn
+				sum.InUse += s.CheckedOut
+				sum.Idle += s.CheckedIn
+			}
+			return sum
+		}
+	}
+	return check
+}
