@@ -82,7 +82,7 @@ func benchGateway(b *testing.B, url string, change func(*proxy.Options)) string 
 		b.Fatal(err)
 	}
 	g := &gateway{Trail: newTrail()}
-	g.serve(b, h, proxy.ListenerOptions{})
+	g.serve(b, h, &setup{})
 	return g.Addr
 }
 

@@ -1,6 +1,6 @@
 // Package proxy is the policy enforcement point: the data plane through which every request goes in one straight line.
 //
-//	accept        framing, exact path, verb, Host and Origin           inbound.go
+//	accept        framing, exact path, verb, Host and Origin           listener.go, secure.go, inbound.go, forwarded.go
 //	authenticate  credential to Principal                              identity.go
 //	parse         strict reading of the bytes that will be forwarded   parse.go
 //	session       only its owner may use a legacy session              session.go
@@ -8,8 +8,8 @@
 //	lookup        answer from cache, only after an allow               lookup.go
 //	limit         rate limits; a cache hit spends nothing              limit.go
 //	reserve       room in the audit spool, and an intent               record.go
-//	forward       upstream over pooled connections, or a local handler forward.go, upstream.go, transport.go, lease.go, conn.go
-//	respond       buffered or streamed, decided per reply              respond.go, stream.go
+//	forward       upstream over pooled connections, or a local handler forward.go, endpoint.go, upstream.go, transport.go, lease.go, conn.go, metadata.go
+//	respond       buffered or streamed, decided per reply              respond.go, stream.go, frames.go
 //	filter        lists and obligations, in JSON and in event frames   filter.go
 //	record        exactly one audit event, two for long streams        record.go
 //

@@ -38,8 +38,10 @@ type Exchange struct {
 	ID uuid.UUID
 	// Start is when the request was accepted.
 	Start time.Time
-	// Client is the peer's address.
-	Client netip.Addr
+	// Client is the client's address: the peer's, or what a trusted proxy says (see behind).
+	Client  netip.Addr
+	trusted bool   // the peer is a trusted proxy
+	via     string // the proxies between the client and us, when the peer is trusted
 
 	target *target // nil when the path is unknown
 	path   string  // raw target without the query
@@ -108,6 +110,7 @@ func (h *Handler) begin(ctx *fasthttp.RequestCtx) *Exchange {
 	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
 		x.Client = a.AddrPort().Addr().Unmap()
 	}
+	x.behind()
 	h.inflight.Add(1)
 	return x
 }

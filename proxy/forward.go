@@ -8,7 +8,6 @@ import (
 
 	"sark/internal/audit"
 	"sark/internal/authn"
-	"sark/internal/mcp"
 )
 
 // forward sends the request to where it leads: an upstream over a pooled connection, or a handler in this process. The
@@ -92,20 +91,4 @@ func (x *Exchange) upstreamURI() string {
 		return x.target.uri
 	}
 	return x.target.uri + "?" + string(query)
-}
-
-// metadata answers with the description of this gateway as an OAuth protected resource (RFC 9728 section 3.2).
-func (h *Handler) metadata(x *Exchange) {
-	b := mcp.AppendString([]byte(`{"resource":`), h.o.Resource)
-	b = append(b, `,"authorization_servers":[`...)
-	for i, as := range h.o.AuthorizationServers {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = mcp.AppendString(b, as)
-	}
-	b = append(b, `],"bearer_methods_supported":["header"]}`...)
-	x.ctx.Response.Header.SetContentType("application/json")
-	x.ctx.Response.Header.Set("Cache-Control", "public, max-age=300")
-	x.ctx.Response.SetBodyRaw(b)
 }

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
@@ -25,6 +26,10 @@ type setup struct {
 	MCP testkit.MCPOptions
 	// Server changes the server that stands for that upstream; nil changes nothing.
 	Server func(*proxy.ServerOptions)
+	// On is the socket; nil takes a free port of loopback.
+	On net.Listener
+	// ClientTLS is how Dial connects; nil is plain HTTP.
+	ClientTLS *tls.Config
 	// Anonymous admits callers without a credential.
 	Anonymous bool
 }
@@ -32,7 +37,7 @@ type setup struct {
 // gateway is the data plane on a real socket, with real authentication and a real policy, before a scripted upstream. Its
 // audit trail is kept in memory.
 type gateway struct {
-	// URL is "http://127.0.0.1:port" and Addr the same without the scheme.
+	// URL is "http://127.0.0.1:port", or https and Addr the same without the scheme.
 	URL, Addr string
 	// Upstream is the MCP server behind it, served at /desk/mcp and /mcp; nil when the test named Servers.
 	Upstream *testkit.MCPUpstream
@@ -43,6 +48,7 @@ type gateway struct {
 
 	server  *proxy.Server
 	metrics *prometheus.Registry
+	client  *tls.Config
 }
 
 // newGateway starts a gateway that ends with the test. Its defaults: API keys for the roles of keyFor, the built-in policy,
@@ -77,18 +83,22 @@ func newGateway(t testing.TB, change func(*setup)) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.serve(t, h, s.Listener)
+	g.client = s.ClientTLS
+	g.serve(t, h, s)
 	return g
 }
 
-func (g *gateway) serve(t testing.TB, h *proxy.Handler, o proxy.ListenerOptions) {
+func (g *gateway) serve(t testing.TB, h *proxy.Handler, s *setup) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	o, l := s.Listener, s.On
+	if l == nil {
+		l = listen(t)
 	}
 	g.Addr = l.Addr().String()
 	g.URL = "http://" + g.Addr
+	if o.TLS != nil {
+		g.URL = "https://" + g.Addr
+	}
 	g.server = proxy.NewServer(h, o)
 	done := make(chan error, 1)
 	go func() { done <- g.server.Serve(l) }()
@@ -109,6 +119,9 @@ func (g *gateway) serve(t testing.TB, h *proxy.Handler, o proxy.ListenerOptions)
 // Dial opens a connection to the gateway.
 func (g *gateway) Dial(t testing.TB) *testkit.RawClient {
 	t.Helper()
+	if g.client != nil {
+		return testkit.DialTLS(t, g.Addr, g.client)
+	}
 	return testkit.Dial(t, g.Addr)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,7 @@ type Handler struct {
 	o        Options
 	routes   routes
 	hosts    hostPolicy
+	trust    trustedProxies
 	metrics  *metrics
 	inflight atomic.Int64
 	pool     sync.Pool
@@ -85,6 +87,9 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{o: o, routes: rs, hosts: newHostPolicy(o.AllowedHosts, o.AllowedOrigins)}
+	if h.trust, err = newTrustedProxies(o.TrustedProxies); err != nil {
+		return nil, err
+	}
 	if h.metrics, err = newMetrics(o.Registerer, func() float64 { return float64(h.inflight.Load()) }); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -188,6 +193,8 @@ type Options struct {
 	Servers []ServerOptions
 	// AllowedHosts and AllowedOrigins extend what the Host and Origin headers may say (see hostPolicy).
 	AllowedHosts, AllowedOrigins []string
+	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed; "unix:" stands for peers on a unix socket.
+	TrustedProxies []string
 	// MaxBody is the largest accepted body in bytes; default 4 MiB.
 	MaxBody int
 	// MaxConcurrent is how many requests are served at once, streams included; default 10,000.
@@ -210,10 +217,12 @@ type Options struct {
 	HashArguments func(arguments []byte) string
 	// RecordArguments returns the redacted arguments to record; nil records none.
 	RecordArguments func(arguments []byte) []byte
-	// Resource is the canonical URI of this gateway as an OAuth resource and AuthorizationServers who issues tokens for
-	// it (RFC 9728); empty when tokens are not accepted.
-	Resource             string
-	AuthorizationServers []string
+	// Resources are the identifiers of this gateway as an OAuth resource that tokens may be for, the default first, and
+	// AuthorizationServers are who issues such tokens (RFC 9728); both are empty when tokens are not accepted.
+	Resources, AuthorizationServers []string
+	// PublicURL is the address under which clients reach the gateway, without a path of an endpoint; "" when that is not
+	// known, and challenges name the Host header of the request.
+	PublicURL string
 	// PolicyHeaders are the request headers that policies may see, in lower case.
 	PolicyHeaders []string
 	// Environment is the deployment's name in audit events.
@@ -232,6 +241,7 @@ func (o *Options) defaults() {
 	setDefault(&o.WriteTimeout, 30*time.Second)
 	setDefault(&o.OpenAfter, 10*time.Second)
 	setDefault(&o.Intent, "effects")
+	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}

@@ -32,13 +32,22 @@ func hopByHop(name string) bool {
 }
 
 // ours reports whether a request field is not the client's to send upstream: its credential, what this gateway says about
-// it, and Accept-Encoding, since replies are read here.
+// it, Accept-Encoding, since replies are read here, and Expect, which was met when the body was read.
 func ours(name string) bool {
 	switch name {
-	case "Authorization", "X-Api-Key", "Accept-Encoding", headerPrincipal, headerRoles, headerExchangeID, headerDecisionID, headerForwarded:
+	case "Authorization", "X-Api-Key", "Accept-Encoding", "Expect":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "X-Sark-")
+}
+
+// withheld reports whether a request field does not go upstream. A field in disguise goes only where nothing depends on the
+// one that it would be read as.
+func withheld(name string, trusted bool) bool {
+	if other := disguised(name); other != "" {
+		return hopByHop(other) || ours(other) || claimed(other, false) || strings.HasPrefix(other, "Mcp-") || strings.HasPrefix(other, "Content-")
+	}
+	return hopByHop(name) || ours(name) || claimed(name, trusted)
 }
 
 // prepare turns the client's request headers into those that go upstream: hop-by-hop fields and credentials out, our
@@ -52,7 +61,7 @@ func (x *Exchange) prepare(forwardCredential bool) {
 	f := x.sift.reset()
 	for name, value := range hd.All() {
 		n := Text(name)
-		f.see(n, value, n != keep && (hopByHop(n) || ours(n)))
+		f.see(n, value, n != keep && withheld(n, x.trusted))
 	}
 	if len(f.gone) > 0 {
 		f.keep(hd.PeekAll)
@@ -79,7 +88,7 @@ func (x *Exchange) prepare(forwardCredential bool) {
 	b = appendUUID(b[:0], x.Decision.ID)
 	set(headerDecisionID, b)
 	if x.Client.IsValid() {
-		b = x.Client.AppendTo(b[:0])
+		b = x.appendForwardedFor(b[:0])
 		set(headerForwarded, b)
 	}
 	x.scratch = b

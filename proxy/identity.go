@@ -26,6 +26,9 @@ func (h *Handler) authenticate(x *Exchange) bool {
 		x.Principal = authn.Anonymous(nil)
 		return true
 	}
+	if c.Authorization == nil && c.APIKey == nil {
+		c.Certificate = peerCertificate(x.ctx.Conn())
+	}
 	p, err := h.o.Authenticator.Authenticate(x.context(), c)
 	if err != nil {
 		return x.refuse(h.unauthenticated(x, err))
@@ -69,16 +72,12 @@ func (h *Handler) challenge(x *Exchange, code string) string {
 	var b strings.Builder
 	b.WriteString("Bearer")
 	sep := " "
-	if code != authn.CodeNoCredential {
+	if code != authn.CodeNoCredential && code != authn.CodeInvalidCertificate { // an error is one of a token
 		b.WriteString(` error="invalid_token"`)
 		sep = ", "
 	}
-	if h.o.Resource != "" && x.target.kind == kindMCP {
-		scheme := "http://"
-		if x.ctx.IsTLS() {
-			scheme = "https://"
-		}
-		b.WriteString(sep + `resource_metadata="` + scheme + quotable(string(x.ctx.Request.Header.Host())) + metadataPath + quotable(x.path) + `"`)
+	if len(h.o.Resources) > 0 && x.target.kind == kindMCP {
+		b.WriteString(sep + `resource_metadata="` + h.metadataURL(x) + `"`)
 	}
 	return b.String()
 }

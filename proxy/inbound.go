@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"sark/internal/audit"
 )
 
 // accept checks what can be checked before knowing who asks: room for one more request, framing, the exact raw path, the
@@ -85,8 +87,23 @@ const (
 // longestSingle is the length of the longest name in single.
 const longestSingle = len("mcp-protocol-version")
 
+// version refuses what is no HTTP/1.1. A client of HTTP/1.0 cannot read chunks, and whether a reply needs them is not known
+// before a call had its effect.
+func version(hd *fasthttp.RequestHeader) *Problem {
+	switch {
+	case hd.IsHTTP11():
+		return nil
+	case bytes.HasPrefix(hd.Protocol(), []byte("HTTP/1.")):
+		return &Problem{Status: 426, Rule: "http_version", Reason: "HTTP/1.1 is required", Upgrade: "HTTP/1.1", Close: true}
+	}
+	return &Problem{Status: 505, Rule: "http_version", Reason: "HTTP/1.1 is required", Outcome: audit.OutcomeDenied, Close: true}
+}
+
 // framing refuses what could be read in two ways (RFC 9112 sections 2.2, 3.2, 5, 6.3) and repeated fields that decide.
 func framing(hd *fasthttp.RequestHeader) *Problem {
+	if p := version(hd); p != nil {
+		return p
+	}
 	if uri := hd.RequestURI(); len(uri) == 0 || uri[0] != '/' {
 		return malformed("request target must be a path")
 	}
@@ -109,7 +126,7 @@ func framing(hd *fasthttp.RequestHeader) *Problem {
 	switch {
 	case seen&fieldLength != 0 && seen&fieldEncoding != 0:
 		return malformed("Content-Length together with Transfer-Encoding")
-	case seen&fieldHost == 0 && hd.IsHTTP11():
+	case seen&fieldHost == 0:
 		return malformed("Host header is missing")
 	}
 	return nil

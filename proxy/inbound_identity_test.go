@@ -12,7 +12,7 @@ import (
 
 // withResource makes a gateway an OAuth protected resource.
 func withResource(s *setup) {
-	s.Resource = "https://mcp.example/desk/mcp"
+	s.Resources = []string{"https://mcp.example/desk/mcp"}
 	s.AuthorizationServers = []string{"https://idp.example", "https://idp2.example"}
 }
 

@@ -18,7 +18,8 @@ const (
 )
 
 // gone reports whether the peer of a connection has closed its side. A half-closed connection counts as gone: nobody who
-// waits for a reply closes its side. Bytes that were sent before hide the end.
+// waits for a reply closes its side. Bytes that were sent before, such as the alert that ends TLS, do not hide the end on
+// Linux; elsewhere they do.
 func gone(c net.Conn) bool { return peek(c) == closed }
 
 // peek looks at the next byte of a TCP connection, under TLS or not, and leaves it there. Connections of other kinds
@@ -40,6 +41,8 @@ func peek(c net.Conn) condition {
 		var b [1]byte
 		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT) // #nosec G115 -- a descriptor fits
 		switch {
+		case n > 0 && hungUp(int(fd)): // #nosec G115 -- a descriptor fits
+			seen = closed
 		case n > 0:
 			seen = readable
 		case err == nil || !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):

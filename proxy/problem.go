@@ -33,8 +33,8 @@ type Problem struct {
 	Challenge string
 	// Close ends the connection after the reply.
 	Close bool
-	// Allow is sent as Allow when not empty (405).
-	Allow string
+	// Allow is sent as Allow when not empty (405), and Upgrade as Upgrade (426).
+	Allow, Upgrade string
 	// ToolError answers with a tool result that has isError set, and status 200.
 	ToolError bool
 	// Unknown answers a JSON-RPC caller with status 200 and the error that servers give for what they do not have.
@@ -106,6 +106,9 @@ func (h *Handler) writeProblem(x *Exchange) {
 	}
 	if p.Allow != "" {
 		resp.Header.Set("Allow", p.Allow)
+	}
+	if p.Upgrade != "" {
+		resp.Header.Set("Upgrade", p.Upgrade)
 	}
 	if p.Empty {
 		resp.Header.SetContentType("")

@@ -1,8 +1,10 @@
 package proxy_test
 
 import (
+	"crypto/tls"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +38,17 @@ func refusedCallers() map[string]failure {
 			setup:  func(t *testing.T, s *setup) { s.Authenticator, token = authenticatorOfYesterday(t) },
 			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, "Authorization: Bearer "+token) },
 			header: challenge, dead: true,
+		},
+		"credential-certificate": {
+			setup: func(t *testing.T, s *setup) {
+				ca := testkit.NewAuthority(t)
+				stranger := ca.IssueNamed(t, "spiffe://other.org/agent")
+				decider := s.Decider
+				secure(t, ca, new(atomic.Pointer[tls.Config]), &stranger, nil)(s)
+				s.Decider = decider
+			},
+			send:   func(c *testkit.RawClient) { c.Post("/mcp", allowedCall) },
+			header: map[string]string{"WWW-Authenticate": "Bearer"},
 		},
 		"credential-two": {send: post(allowedCall, "X-API-Key: "+keyFor("analyst"))},
 		"credential-unchecked": {

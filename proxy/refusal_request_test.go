@@ -53,6 +53,10 @@ func refusedRequests() map[string]failure {
 	absolute := "POST http://localhost/mcp HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\n" + bearer("analyst") +
 		"\r\nContent-Length: " + strconv.Itoa(len(allowedCall)) + "\r\n\r\n" + allowedCall
 	return map[string]failure{
+		"http-version": {
+			send:   raw("POST /mcp HTTP/1.0\r\nHost: HOST\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(allowedCall)) + "\r\n\r\n" + allowedCall),
+			header: map[string]string{"Upgrade": "HTTP/1.1"}, closes: true,
+		},
 		"framing-ambiguous": {send: raw(ambiguous), closes: true},
 		"target-absolute":   {send: raw(absolute), closes: true},
 		"header-repeated":   {send: post(allowedCall, "Mcp-Method: tools/call", "Mcp-Method: ping"), closes: true},

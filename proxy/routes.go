@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"sark/authz"
@@ -12,7 +11,7 @@ import (
 type ServerOptions struct {
 	// Name is the server's name: it is served at /NAME/mcp, and when it is the only one also at the path of its URL.
 	Name string
-	// URL is its MCP endpoint, http or https.
+	// URL is its MCP endpoint: http, https, or unix:///socket:/path for HTTP over a unix socket.
 	URL string
 	// SensitivityLevel is "low", "medium" (default), "high" or "critical".
 	SensitivityLevel string
@@ -23,6 +22,8 @@ type ServerOptions struct {
 	// ForwardAuthorization passes the caller's credential on. It is for servers that are the same OAuth resource as the
 	// gateway; API keys are never passed on.
 	ForwardAuthorization bool
+	// Resource is its identifier as an OAuth resource; "" takes Options.PublicURL and the path of the endpoint.
+	Resource string
 	// CacheScope overrides a "public" of the server: "private", or empty.
 	CacheScope string
 	// Passthrough lists other exact paths that are forwarded; everything else is 404.
@@ -44,7 +45,7 @@ const (
 type target struct {
 	kind   targetKind
 	server *server // nil for local routes
-	uri    string  // the path and query that goes upstream, fixed by configuration
+	uri    string  // the path and query that goes upstream, fixed by configuration; of metadata the endpoint's path here
 }
 
 // server is one MCP server with its catalogue and connections.
@@ -55,8 +56,8 @@ type server struct {
 	forward    bool // the caller's credential is passed on
 	private    bool // cache scope "public" is not honoured
 	upstream   *upstream
-	protocol   string
 	hostHeader string
+	resource   string // OAuth identifier, or ""
 }
 
 // tool returns what is known about a tool: an unknown one has the server's level.
@@ -74,9 +75,6 @@ type routes struct {
 	local   *target // for every path that is not in exact, when there is a local handler
 }
 
-// metadataPath is where RFC 9728 puts the metadata of a resource at the root; the path form appends the endpoint's path.
-const metadataPath = "/.well-known/oauth-protected-resource"
-
 func newRoutes(o *Options) (routes, error) {
 	rs := routes{exact: map[string]*target{}}
 	for i := range o.Servers {
@@ -87,31 +85,22 @@ func newRoutes(o *Options) (routes, error) {
 	if o.Local != nil {
 		rs.local = &target{kind: kindLocal}
 	}
-	if o.Resource != "" && len(o.Servers) > 0 {
-		t := &target{kind: kindMetadata}
-		for path, exact := range rs.exact {
-			if exact.kind == kindMCP {
-				rs.exact[metadataPath+path] = t
-			}
-		}
-		rs.exact[metadataPath] = t
+	if len(o.Resources) > 0 && len(o.Servers) > 0 {
+		rs.describes()
 	}
 	return rs, nil
 }
 
 func (rs *routes) add(o *ServerOptions, only bool) error {
-	u, err := url.Parse(o.URL)
+	at, err := parseEndpoint(o.URL)
 	if err != nil {
-		return fmt.Errorf("read its url: %w", err)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("url %q must be http or https with a host", o.URL)
+		return err
 	}
 	s := &server{
 		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private",
 		policy:   authz.Server{ID: o.Name, Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
 		tools:    make(map[string]authz.Tool, len(o.Tools)),
-		upstream: newUpstream(u, o.Upstream), protocol: u.Scheme, hostHeader: u.Host,
+		upstream: newUpstream(at, o.Upstream), hostHeader: at.host, resource: o.Resource,
 	}
 	setDefault(&s.policy.SensitivityLevel, "medium")
 	for _, t := range o.Tools {
@@ -119,18 +108,10 @@ func (rs *routes) add(o *ServerOptions, only bool) error {
 		t.Known = true
 		s.tools[t.Name] = t
 	}
-	uri := u.EscapedPath()
-	if uri == "" {
-		uri = "/"
-	}
-	endpoint := uri
-	if u.RawQuery != "" {
-		uri += "?" + u.RawQuery
-	}
 	rs.servers = append(rs.servers, s)
-	rs.exact["/"+o.Name+"/mcp"] = &target{kind: kindMCP, server: s, uri: uri}
+	rs.exact["/"+o.Name+"/mcp"] = &target{kind: kindMCP, server: s, uri: at.uri}
 	if only {
-		rs.exact[endpoint] = &target{kind: kindMCP, server: s, uri: uri}
+		rs.exact[at.path] = &target{kind: kindMCP, server: s, uri: at.uri}
 	}
 	for _, p := range o.Passthrough {
 		if !strings.HasPrefix(p, "/") {

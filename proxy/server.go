@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -22,13 +24,23 @@ type ListenerOptions struct {
 	MaxHeader int
 	// MaxBody is the largest accepted body in bytes; default 4 MiB.
 	MaxBody int
-	Log     *zap.Logger
+	// TLS makes the listener speak TLS; nil means plain HTTP. Its GetConfigForClient is also asked, at each request of a
+	// client with a certificate, for the authorities of clients (ClientCAs): what it returns must stay the same *Config,
+	// and so the same pool, until one of these changes.
+	TLS *tls.Config
+	Log *zap.Logger
 }
 
-// Server is the HTTP/1.1 server of a Handler.
+// Server is the HTTP/1.1 server of a Handler. It serves one listener.
 type Server struct {
-	h *Handler
-	s *fasthttp.Server
+	h   *Handler
+	s   *fasthttp.Server
+	tls *tls.Config
+	log *zap.Logger
+
+	mu   sync.Mutex
+	l    *listener // nil before Serve
+	down bool      // Shutdown was called
 }
 
 // NewServer returns a server for h.
@@ -41,7 +53,7 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	return &Server{h: h, s: &fasthttp.Server{
+	return &Server{h: h, tls: o.TLS, log: o.Log, s: &fasthttp.Server{
 		Handler:      h.Serve,
 		ErrorHandler: h.Refuse,
 		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
@@ -60,12 +72,39 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 	}}
 }
 
-// Serve accepts connections until Shutdown. It returns nil then.
+// Serve accepts connections until Shutdown. It returns nil then, and at once when Shutdown was called before. It closes the
+// listener.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.s.Serve(l); err != nil {
+	own, ok := s.take(l)
+	if !ok {
+		_ = l.Close() // never accepted from
+		return nil
+	}
+	defer own.begun() // so that nobody waits for it in vain
+	if err := s.s.Serve(own); err != nil {
+		_ = own.Close() // nobody accepts from it any more
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+// take makes l the listener of the server, unless the server was shut down.
+func (s *Server) take(l net.Listener) (*listener, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, false
+	}
+	s.l = newListener(l, s)
+	return s.l, true
+}
+
+// leave makes take refuse from now on, and returns the listener if there is one.
+func (s *Server) leave() *listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = true
+	return s.l
 }
 
 // Shutdown stops accepting, ends the streams that would never end by themselves, and waits for calls in progress until
@@ -73,6 +112,11 @@ func (s *Server) Serve(l net.Listener) error {
 // calls were cut.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.h.Drain()
+	l := s.leave()
+	if l == nil {
+		return nil // Serve will not begin
+	}
+	<-l.accepting // else fasthttp might not know its listener yet, and do nothing
 	err := s.s.ShutdownWithContext(ctx)
 	switch {
 	case err == nil:

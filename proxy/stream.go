@@ -33,7 +33,7 @@ func (h *Handler) attach(x *Exchange) {
 	x.mark()
 	x.out.status = resp.StatusCode()
 	if eventStream(resp.Header.ContentType()) {
-		s.frames = mcp.NewFrameReader(upstreamReader{up}, h.o.MaxBuffered)
+		s.frames = newFrames(upstreamReader{up}, h.o.MaxBuffered, x.mayFilter())
 		resp.Header.SetContentLength(-1) // comments may be added, and items removed
 	}
 	resp.ImmediateHeaderFlush = !s.begun(length)
@@ -129,7 +129,9 @@ func (s *bodyStream) next(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		s.x.out.frames++
+		if !fr.Part || fr.Complete {
+			s.x.out.frames++
+		}
 		s.rest = s.x.h.filterFrame(s.x, &fr)
 	}
 	n := copy(p, s.rest)
@@ -145,7 +147,7 @@ func (s *bodyStream) look(now time.Time) error {
 	case s.stop != nil:
 	case gone(s.x.ctx.Conn()):
 		s.stop = errClientGone
-	case s.frames != nil && now.Sub(s.lastByte) >= h.o.Heartbeat:
+	case s.frames != nil && !s.frames.Within() && now.Sub(s.lastByte) >= h.o.Heartbeat:
 		s.stop = s.comment()
 	}
 	if now.Sub(s.x.Start) >= h.o.OpenAfter {
@@ -198,6 +200,7 @@ func (s *bodyStream) renew() {
 func (s *bodyStream) close(err error) {
 	x := s.x
 	s.up.done()
+	freeFrames(s.frames)
 	x.h.metrics.streams.Dec()
 	outcome := audit.OutcomeAllowed
 	switch {

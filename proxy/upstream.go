@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -27,6 +28,9 @@ type UpstreamOptions struct {
 	StreamIdleTimeout time.Duration
 	// MaxHeader is the largest reply header in bytes; default 64 KiB.
 	MaxHeader int
+	// TLS returns the configuration of the next connection to an https server, whose certificate must be for name: the
+	// host of its URL. It is called for each, so that certificates can change. nil trusts the authorities of the system.
+	TLS func(name string) *tls.Config
 }
 
 func (o *UpstreamOptions) defaults() {
@@ -37,6 +41,14 @@ func (o *UpstreamOptions) defaults() {
 	setDefault(&o.FirstByteTimeout, time.Minute)
 	setDefault(&o.StreamIdleTimeout, time.Hour)
 	setDefault(&o.MaxHeader, 64<<10)
+	if o.TLS == nil {
+		o.TLS = systemTLS
+	}
+}
+
+// systemTLS is how https servers are dialled without a configuration of their own.
+func systemTLS(name string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name, NextProtos: []string{"http/1.1"}}
 }
 
 // upstream holds the pooled connections to one server: one pool for calls and one for GET streams, so that listeners
@@ -47,14 +59,12 @@ type upstream struct {
 	transport      transport
 }
 
-func newUpstream(u *url.URL, o UpstreamOptions) *upstream {
+func newUpstream(e endpoint, o UpstreamOptions) *upstream {
 	o.defaults()
 	pool := func() *fasthttp.HostClient {
 		return &fasthttp.HostClient{
-			Addr:                address(u),
-			IsTLS:               u.Scheme == "https",
-			TLSConfig:           &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()},
-			Dial:                dialer(o.ConnectTimeout),
+			Addr:                e.address,
+			Dial:                dialer(e, o), // speaks TLS too: fasthttp would keep the configuration of its first connection
 			MaxConns:            o.MaxConns,
 			MaxConnWaitTimeout:  o.ConnWait,
 			MaxIdleConnDuration: o.IdleTimeout,
@@ -64,24 +74,25 @@ func newUpstream(u *url.URL, o UpstreamOptions) *upstream {
 	return &upstream{calls: pool(), streams: pool(), transport: transport{firstByte: o.FirstByteTimeout, streamIdle: o.StreamIdleTimeout}}
 }
 
-func address(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	if u.Scheme == "https" {
-		return net.JoinHostPort(u.Hostname(), "443")
-	}
-	return net.JoinHostPort(u.Hostname(), "80")
-}
-
-func dialer(timeout time.Duration) fasthttp.DialFunc {
-	d := &net.Dialer{Timeout: timeout}
-	return func(addr string) (net.Conn, error) {
-		c, err := d.DialContext(context.Background(), "tcp", addr)
+// dialer returns what opens a connection, TLS handshake included, within the connect timeout.
+func dialer(e endpoint, o UpstreamOptions) fasthttp.DialFunc {
+	return func(string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), o.ConnectTimeout)
+		defer cancel()
+		c, err := new(net.Dialer).DialContext(ctx, e.network, e.address)
 		if err != nil {
 			return nil, &dialError{err}
 		}
-		return newRollingConn(c), nil
+		plain := newRollingConn(c)
+		if e.name == "" {
+			return plain, nil
+		}
+		secure := tls.Client(plain, o.TLS(e.name))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = c.Close() // there is nothing to end in order
+			return nil, &dialError{fmt.Errorf("TLS handshake with %s: %w", e.address, err)}
+		}
+		return secure, nil
 	}
 }
 
@@ -106,13 +117,19 @@ func upstreamProblem(err error) *Problem {
 		p.Status, p.Reason, p.Retry = 503, "all connections to the server are busy", time.Second
 	case errors.As(err, &dial):
 		p.Reason = "the server cannot be reached"
+		// The alert by which a server refuses our protocols (RFC 7301 section 3.2) has no type to ask for.
+		if strings.HasSuffix(err.Error(), "tls: no application protocol") {
+			p.Reason = notHTTP1
+		}
 	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &netErr) && netErr.Timeout():
 		p.Status, p.Reason = 504, "the server took too long to answer"
 	case errors.Is(err, errNotHTTP1), errors.Is(err, errSwitched):
-		p.Reason = "the server does not speak HTTP/1.1"
+		p.Reason = notHTTP1
 	}
 	return p
 }
+
+const notHTTP1 = "the server does not speak HTTP/1.1"
 
 var (
 	errNotHTTP1 = errors.New("upstream does not speak HTTP/1.1")

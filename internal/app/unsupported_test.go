@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,18 @@ func TestUnsupportedIsNotServed(t *testing.T) {
 func TestConfigIsRequired(t *testing.T) {
 	if err := app.Run(t.Context(), app.Options{}); err == nil {
 		t.Error("a gateway without a configuration was served")
+	}
+}
+
+// TestExamplesAreServed: whoever copies an example gets a gateway.
+func TestExamplesAreServed(t *testing.T) {
+	files, err := filepath.Glob("../../configs/examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("examples %v, %v", files, err)
+	}
+	for _, file := range files {
+		if issues := app.Unsupported(&load(t, file).Config); len(issues) > 0 {
+			t.Errorf("%s: %v", file, issues)
+		}
 	}
 }

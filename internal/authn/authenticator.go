@@ -3,25 +3,33 @@ package authn
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"sync/atomic"
 	"time"
 )
 
-// Credentials are the raw header values of one request: what follows "Authorization:" and "X-API-Key:". A header that is
-// absent is nil; one that is present and empty is not. They need to live during the call only.
+// Credentials are what one request says of its sender. They need to live during the call only.
 type Credentials struct {
+	// Authorization and APIKey are the raw header values: what follows "Authorization:" and "X-API-Key:". A header that is
+	// absent is nil; one that is present and empty is not.
 	Authorization, APIKey []byte
+	// Certificate is the client's, verified in the TLS handshake; nil without one. It counts only when both headers are
+	// absent: a certificate says which program is connected, and often is that of a mesh or a gateway, while a header says
+	// on whose behalf the request is made (MCP wants the token on every request). A header that is refused is never made
+	// up for by a certificate.
+	Certificate *x509.Certificate
 }
 
 // Authenticator turns credentials into principals. Its methods may be called from several goroutines at once.
 type Authenticator struct {
-	keys      keyring
-	tokens    *tokens    // nil: tokens are refused
-	anonymous *Principal // nil: callers without a credential are refused
-	memory    *memory
-	recheck   time.Duration
-	grace     time.Duration
-	now       func() time.Time
+	keys         keyring
+	tokens       *tokens       // nil: tokens are refused
+	certificates *certificates // nil: client certificates say nothing
+	anonymous    *Principal    // nil: callers without a credential are refused
+	memory       *memory
+	recheck      time.Duration
+	grace        time.Duration
+	now          func() time.Time
 }
 
 // New returns an Authenticator, or an error that says which option is wrong. With a JWKS URL it starts fetching and does
@@ -35,6 +43,11 @@ func New(o Options) (*Authenticator, error) {
 	}
 	if o.Anonymous != nil {
 		a.anonymous = Anonymous(clone(o.Anonymous.Roles))
+	}
+	if o.MTLS != nil {
+		if a.certificates, err = newCertificates(*o.MTLS, o.Remembered); err != nil {
+			return nil, err
+		}
 	}
 	if o.JWT != nil {
 		if a.tokens, err = newTokens(*o.JWT); err != nil {
@@ -64,6 +77,9 @@ func (a *Authenticator) Ready() error {
 // then and never nil otherwise. A credential that cannot be checked is refused, never taken for anonymous. The context
 // bounds questions to the key store and waiting for the issuer's keys.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (*Principal, error) {
+	if a.certificates != nil && c.Certificate != nil && c.Authorization == nil && c.APIKey == nil {
+		return a.certificates.verify(c.Certificate, a.now())
+	}
 	credential, err := a.single(c)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ const (
 	CodeExpiredToken = "expired_token"
 	// CodeInvalidKey: the API key is malformed, unknown, revoked or expired.
 	CodeInvalidKey = "invalid_key"
+	// CodeInvalidCertificate: the client's certificate names nobody who is accepted here, or has ended.
+	CodeInvalidCertificate = "invalid_certificate"
 	// CodeBothCredentials: Authorization and X-API-Key are both present, so it is not clear who calls.
 	CodeBothCredentials = "both_credentials"
 	// CodeUnavailable: the credential cannot be checked now, because the issuer's keys or the key store are out of reach.
@@ -61,6 +63,12 @@ var (
 	errClaimShape    = &Error{CodeInvalidToken, "a claim of the token has an unexpected shape"}
 	errProofRequired = &Error{CodeInvalidToken, "the token is bound to a key whose possession cannot be proven here"}
 	errNoKeys        = &Error{CodeUnavailable, "the token issuer's keys are not available"}
+
+	errCertExpired = &Error{CodeInvalidCertificate, "the client certificate has expired"}
+	errCertEarly   = &Error{CodeInvalidCertificate, "the client certificate is not valid yet"}
+	errCertSPIFFE  = &Error{CodeInvalidCertificate, "the client certificate's SPIFFE ID is malformed"}
+	errCertDomain  = &Error{CodeInvalidCertificate, "the client certificate is from a trust domain that is not accepted"}
+	errCertName    = &Error{CodeInvalidCertificate, "the client certificate has no name that is accepted"}
 
 	errKeyMalformed = &Error{CodeInvalidKey, "the API key is malformed"}
 	errKeyUnknown   = &Error{CodeInvalidKey, "the API key is not valid"}

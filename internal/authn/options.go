@@ -23,9 +23,12 @@ type Options struct {
 	KeyTimeout time.Duration
 	// JWT says which tokens are accepted; nil refuses all.
 	JWT *JWTOptions
+	// MTLS says which client certificates are accepted; nil takes no notice of them.
+	MTLS *MTLSOptions
 	// Anonymous admits callers without a credential; nil refuses them.
 	Anonymous *AnonymousOptions
-	// Remembered is how many checked credentials are kept in memory, each with up to 8 KiB. Default 8192.
+	// Remembered is how many checked credentials are kept in memory, each with up to 8 KiB, and as many certificates.
+	// Default 8192.
 	Remembered int
 	// Now is the clock; default time.Now.
 	Now func() time.Time

@@ -29,13 +29,15 @@ const (
 // Principal is who sends a request. It is immutable once made: authenticators share one value between requests that carry
 // the same credential, so nobody may change its slices or maps.
 type Principal struct {
-	// ID is the stable identifier: the subject of a token or of an API key, or "anonymous".
+	// ID is the stable identifier: the subject of a token or of an API key, the SPIFFE ID or else the name of a client
+	// certificate, or "anonymous".
 	ID string
 	// Type classifies the principal.
 	Type Type
 	// Method is how it proved who it is.
 	Method Method
-	// Issuer is the token's issuer; empty for API keys and anonymous.
+	// Issuer is the token's issuer, or of a client certificate the SPIFFE trust domain or else the distinguished name of
+	// its issuer; empty for API keys and anonymous.
 	Issuer string
 	// ClientID is the OAuth client (client_id or azp claim), or empty.
 	ClientID string
@@ -45,12 +47,12 @@ type Principal struct {
 	Email string
 	// Roles, Teams and Scopes come from the claims that the configuration names, or from the API key. Never nil.
 	Roles, Teams, Scopes []string
-	// Claims holds the verified claims of the token for policies to read; nil for API keys and anonymous.
+	// Claims holds the verified claims of the token for policies to read; nil for all but tokens.
 	Claims map[string]any
 	// ExpiresAt is when the credential ends; zero means never.
 	ExpiresAt time.Time
-	// Fingerprint is a SHA-256 digest of the credential (of the key's id for API keys, of the word "anonymous" for
-	// anonymous): equal fingerprints mean the same credential. It partitions caches and owns sessions.
+	// Fingerprint is a SHA-256 digest of the credential (of the key's id for API keys, of a certificate as a whole, of the
+	// word "anonymous" for anonymous): equal fingerprints mean the same credential. It partitions caches and owns sessions.
 	Fingerprint [32]byte
 }
 

@@ -24,7 +24,7 @@ type verified struct {
 	credential []byte
 	principal  *Principal
 	until      time.Time     // when it must be checked again in full
-	keys       *keySet       // the issuer's keys that it was checked with; nil for API keys
+	keys       *keySet       // the issuer's keys that it was checked with; nil for anything but tokens
 	checked    time.Time     // when the store last answered for it
 	due        *atomic.Int64 // when to ask the store again, in Unix nanoseconds; nil when it need not be asked
 }
@@ -68,7 +68,7 @@ func (m *memory) find(credential []byte) *verified {
 // is reports whether v is of this credential. A secret is compared in constant time. A token is not: it is long, and the
 // hash, of 64 secretly seeded bits, has matched already, so that a stranger never gets to measure this comparison.
 func (v *verified) is(credential []byte) bool {
-	if v.keys != nil {
+	if v.keys != nil || v.principal.Method == MethodMTLS { // a certificate is no secret
 		return bytes.Equal(v.credential, credential)
 	}
 	return subtle.ConstantTimeCompare(v.credential, credential) == 1

@@ -13,6 +13,9 @@ type Frame struct {
 	ID []byte
 	// Complete is false for what stood after the last blank line when the stream ended.
 	Complete bool
+	// Part says that Raw is a piece of an event over the reader's limit, whose fields are not read; with Complete it is the
+	// last one.
+	Part bool
 
 	mark int // length of the byte order mark that Raw begins with
 }

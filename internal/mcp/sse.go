@@ -30,25 +30,54 @@ type FrameReader struct {
 	begun bool
 	err   error
 	data  []byte
+
+	split   bool    // answers over the limit are given out in parts
+	within  bool    // the event in hand began with a part that was given out
+	midline bool    // and so did the line in hand
+	outline outline // of that event
 }
 
 // NewFrameReader reads frames of at most limit bytes from r.
 func NewFrameReader(r io.Reader, limit int) *FrameReader {
-	return &FrameReader{r: r, limit: limit, buf: make([]byte, 0, frameBuffer)}
+	f := new(FrameReader)
+	f.Reset(r, limit)
+	return f
 }
 
+// maxKeptBuffer is how many bytes a reader keeps for its next frame: one large event must not cost its size for ever.
+const maxKeptBuffer = 16 * frameBuffer
+
+// Reset begins anew with frames of at most limit bytes from r. It keeps the memory of a reader that was in use, as far as
+// that is little; r may be nil to let go of what was read from.
+func (f *FrameReader) Reset(r io.Reader, limit int) {
+	buf, data := f.buf[:0], f.data[:0]
+	if cap(buf) == 0 || cap(buf) > maxKeptBuffer {
+		buf = make([]byte, 0, frameBuffer)
+	}
+	if cap(data) > maxKeptBuffer {
+		data = nil
+	}
+	*f = FrameReader{r: r, limit: limit, buf: buf, data: data}
+}
+
+// SplitAnswers makes Next give out an event over the limit in parts, as they come and with no more memory than the limit,
+// when its message can only be an answer. One that could be a request to the client is an error as before.
+func (f *FrameReader) SplitAnswers() { f.split = true }
+
+// Within reports whether the last frame was a part whose event goes on.
+func (f *FrameReader) Within() bool { return f.within }
+
 // Next returns the next frame. It returns the error of the underlying reader, io.EOF at the end, once the bytes before it
-// have been given out, and ErrFrameTooLong from the first frame over the limit on. Raw of all frames together is what was
-// read.
+// have been given out, and ErrFrameTooLong from the first frame over the limit on, unless it is split. Raw of all frames
+// together is what was read.
 func (f *FrameReader) Next() (Frame, error) {
 	for {
 		end, complete := f.findEnd()
 		if !complete {
 			end = len(f.buf)
 		}
-		if end-f.start > f.limit {
-			f.fail(ErrFrameTooLong)
-			return Frame{}, f.err
+		if end-f.start > f.limit || f.within && end > f.start {
+			return f.part(end, complete)
 		}
 		if complete || f.err != nil && end > f.start {
 			return f.take(end, complete), nil
@@ -76,7 +105,7 @@ func (f *FrameReader) findEnd() (int, bool) {
 			return 0, false
 		}
 		end := f.seen + i + 1
-		blank := end-1 == f.line || f.line == 0 && !f.begun && string(f.buf[:end-1]) == byteOrderMark
+		blank := end-1 == f.line && !f.midline || f.line == 0 && !f.begun && string(f.buf[:end-1]) == byteOrderMark
 		if f.buf[end-1] == '\r' {
 			if end == len(f.buf) {
 				f.wait = true
@@ -84,7 +113,7 @@ func (f *FrameReader) findEnd() (int, bool) {
 				end++
 			}
 		}
-		f.line, f.seen = end, end
+		f.line, f.seen, f.midline = end, end, false
 		if blank {
 			return end, true
 		}
@@ -98,7 +127,7 @@ func (f *FrameReader) fill() {
 		f.buf, f.line, f.seen, f.start = f.buf[:n], f.line-f.start, f.seen-f.start, 0
 	}
 	switch {
-	case len(f.buf) == 0 && cap(f.buf) > 16*frameBuffer: // one large event must not cost its size until the stream ends
+	case len(f.buf) == 0 && cap(f.buf) > maxKeptBuffer:
 		f.buf, f.data = make([]byte, 0, frameBuffer), nil
 	case len(f.buf) == cap(f.buf):
 		f.buf = append(f.buf, make([]byte, cap(f.buf))...)[:len(f.buf)]
@@ -117,6 +146,27 @@ func (f *FrameReader) fill() {
 func (f *FrameReader) fail(err error) {
 	f.err, f.wait = err, false
 	f.buf, f.start, f.line, f.seen = f.buf[:0], 0, 0, 0
+}
+
+// part gives out what is in hand of an event over the limit, if the event may be split.
+func (f *FrameReader) part(end int, complete bool) (Frame, error) {
+	fr := Frame{Raw: f.buf[f.start:end:end], Complete: complete, Part: true}
+	if !f.begun && bytes.HasPrefix(fr.Raw, []byte(byteOrderMark)) {
+		fr.mark = len(byteOrderMark)
+	}
+	if !f.within {
+		f.outline = outline{}
+	}
+	if !f.split || !f.outline.feed(fr.Raw[fr.mark:]) {
+		f.fail(ErrFrameTooLong)
+		return Frame{}, f.err
+	}
+	f.begun, f.within, f.start = true, !complete, end
+	if !complete {
+		f.midline = f.line < end
+		f.line, f.seen = end, end
+	}
+	return fr, nil
 }
 
 // take gives out the bytes up to end.
