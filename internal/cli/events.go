@@ -47,24 +47,24 @@ func (e *event) UnmarshalJSON(text []byte) error {
 type eventPrinter struct {
 	out    io.Writer
 	asJSON bool
+	headed bool // the header was written
 	table  *table
 }
 
-// newEventPrinter writes the header when there is one.
-func newEventPrinter(out io.Writer, asJSON bool) (*eventPrinter, error) {
-	p := &eventPrinter{out: out, asJSON: asJSON, table: &table{out: out, widths: []int{29, 8, 12, 14, 20}}}
-	if asJSON {
-		return p, nil
-	}
-	return p, p.table.write([]string{"TIME", "DECISION", "USER", "ACTION", "SERVER/TOOL", "REASON"})
+func newEventPrinter(out io.Writer, asJSON bool) *eventPrinter {
+	return &eventPrinter{out: out, asJSON: asJSON, table: &table{out: out, widths: []int{24, 8, 12, 14, 20}}}
 }
 
-// print writes events in their order.
+// print writes events in their order, and before the first of them the header of a table, as wide as they are.
 func (p *eventPrinter) print(events []event) error {
 	if !p.asJSON {
-		rows := make([][]string, len(events))
+		var rows [][]string
+		if !p.headed {
+			p.headed = true
+			rows = append(rows, []string{"TIME", "DECISION", "USER", "ACTION", "SERVER/TOOL", "REASON"})
+		}
 		for i := range events {
-			rows[i] = events[i].row()
+			rows = append(rows, events[i].row())
 		}
 		return p.table.write(rows...)
 	}

@@ -57,10 +57,7 @@ func (p *program) auditQuery(ctx context.Context, o queryOptions) error {
 		return misused("--since should be before --until")
 	}
 	return p.withStore(ctx, false, func(db app.Database, _ *configs.Config) error {
-		printer, err := newEventPrinter(p.stdout, o.output.json())
-		if err != nil {
-			return err
-		}
+		printer := newEventPrinter(p.stdout, o.output.json())
 		next, err := printPages(ctx, db, f, printer)
 		if errors.Is(err, store.ErrBadCursor) {
 			return misused("--cursor: not a cursor of this list")

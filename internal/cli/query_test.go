@@ -87,12 +87,12 @@ func fourEvents(t *testing.T) (dir string, start time.Time) {
 func TestAuditQueryTable(t *testing.T) {
 	dir, start := fourEvents(t)
 	at := func(hours int) string {
-		return fmt.Sprintf("%-29s", start.Add(time.Duration(hours)*time.Hour).Local().Format("2006-01-02T15:04:05.000Z07:00"))
+		return start.Add(time.Duration(hours) * time.Hour).Local().Format("2006-01-02T15:04:05.000Z07:00")
 	}
 
 	r := run(t, "audit", "query", "--data-dir", dir)
 
-	compare(t, result{0, `TIME                           DECISION  USER          ACTION          SERVER/TOOL           REASON
+	compare(t, result{0, fmt.Sprintf("%-*s", len(at(0)), "TIME") + `  DECISION               USER          ACTION          SERVER/TOOL           REASON
 ` + at(0) + `  allow                  cy` + "\uFFFD" + `[2J        tool:invoke     desk/run_report       a reason` + "\uFFFD" + `of two lines
 ` + at(-1) + `  deny                   ana           tool:invoke     desk/refund_order     over the limit
 ` + at(-2) + `  allow/upstream_failed  ben           tool:invoke     desk/watch            granted

@@ -74,10 +74,7 @@ func (p *program) auditTail(ctx context.Context, o tailOptions) error {
 	if err != nil {
 		return unanswered(c, o.api, err)
 	}
-	printer, err := newEventPrinter(p.stdout, o.output.json())
-	if err != nil {
-		return err
-	}
+	printer := newEventPrinter(p.stdout, o.output.json())
 	if err := printer.print(events); err != nil || !o.follow {
 		return err
 	}
