@@ -14,7 +14,7 @@ import (
 // CreateAPIKey keeps a key; the store sets when it was made. It wraps store.ErrNameTaken when the id is in use, also by a
 // revoked key.
 func (d *DB) CreateAPIKey(ctx context.Context, k store.APIKey) error {
-	defer d.timer.observe("create_api_key", time.Now())
+	defer d.timer.Observe("create_api_key", time.Now())
 	lists, err := jsonTexts(k.Roles, k.Teams, k.Scopes)
 	if err != nil {
 		return fmt.Errorf("create api key %s: %w", k.ID, err)
@@ -36,7 +36,7 @@ const apiKeyColumns = `id, hash, subject, description, roles, teams, scopes, cre
 
 // APIKeys lists every key, revoked ones too, newest first.
 func (d *DB) APIKeys(ctx context.Context) ([]store.APIKey, error) {
-	defer d.timer.observe("api_keys", time.Now())
+	defer d.timer.Observe("api_keys", time.Now())
 	keys, err := list(ctx, d.api, scanAPIKey, `SELECT `+apiKeyColumns+` FROM api_keys ORDER BY created_at DESC, id`)
 	if err != nil {
 		return nil, fmt.Errorf("list api keys: %w", err)
@@ -47,7 +47,7 @@ func (d *DB) APIKeys(ctx context.Context) ([]store.APIKey, error) {
 // FindAPIKey returns the key of that id and whether there is one. A revoked or expired key is found too: the caller refuses
 // it.
 func (d *DB) FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error) {
-	defer d.timer.observe("find_api_key", time.Now())
+	defer d.timer.Observe("find_api_key", time.Now())
 	keys, err := list(ctx, d.api, scanAPIKey, `SELECT `+apiKeyColumns+` FROM api_keys WHERE id = $1`, id)
 	if err != nil {
 		return store.APIKey{}, false, fmt.Errorf("find api key: %w", err)
@@ -60,7 +60,7 @@ func (d *DB) FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, err
 
 // RevokeAPIKey puts a key out of force; a key that was revoked before keeps its time. It wraps store.ErrNotFound.
 func (d *DB) RevokeAPIKey(ctx context.Context, id string) error {
-	defer d.timer.observe("revoke_api_key", time.Now())
+	defer d.timer.Observe("revoke_api_key", time.Now())
 	n, err := d.exec(ctx, `UPDATE api_keys SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2`, d.now(), id)
 	if err == nil && n == 0 {
 		err = store.ErrNotFound

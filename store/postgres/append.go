@@ -42,7 +42,7 @@ func (d *DB) AppendEvents(ctx context.Context, writer uuid.UUID, after, last int
 
 // AppendBatch is AppendEvents, and stores the batch's digest in the same transaction.
 func (d *DB) AppendBatch(ctx context.Context, b store.Batch) error {
-	defer d.timer.observe("append_events", time.Now())
+	defer d.timer.Observe("append_events", time.Now())
 	if err := d.appendBatch(ctx, b); err != nil {
 		return fmt.Errorf("append %d events: %w", len(b.Tuples), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sark/store"
 	"sark/store/migrations"
 )
 
@@ -14,7 +15,7 @@ import (
 type DB struct {
 	api   *pool
 	audit *pool
-	timer *timer
+	timer *store.QueryTimer
 	now   func() time.Time
 	mode  migrations.Mode
 	raw   atomic.Bool // tuples may be copied as they are: the table's column types are ours
@@ -28,7 +29,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
 	d := &DB{now: o.Now}
-	if d.timer, err = newTimer(o); err != nil {
+	if d.timer, err = store.NewQueryTimer(o.SlowQuery, o.Log, o.Metrics); err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
 	if err := d.connect(ctx, o); err != nil {

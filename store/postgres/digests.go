@@ -24,7 +24,7 @@ func queueDigest(b *pgx.Batch, d *store.Digest) {
 
 // LastDigest returns the writer's digest with the highest number, false when it has none.
 func (d *DB) LastDigest(ctx context.Context, writer uuid.UUID) (store.Digest, bool, error) {
-	defer d.timer.observe("last_digest", time.Now())
+	defer d.timer.Observe("last_digest", time.Now())
 	found, err := list(ctx, d.audit, scanDigest, "SELECT "+digestColumns+` FROM audit_digests WHERE writer_id = $1
 		ORDER BY first_seq DESC LIMIT 1`, writer)
 	if err != nil {
@@ -38,7 +38,7 @@ func (d *DB) LastDigest(ctx context.Context, writer uuid.UUID) (store.Digest, bo
 
 // Digests returns up to limit digests of a writer whose First is above after, lowest first.
 func (d *DB) Digests(ctx context.Context, writer uuid.UUID, after int64, limit int) ([]store.Digest, error) {
-	defer d.timer.observe("digests", time.Now())
+	defer d.timer.Observe("digests", time.Now())
 	digests, err := list(ctx, d.audit, scanDigest, selectDigests, writer, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("query digests: %w", err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sark/store"
@@ -15,7 +14,7 @@ import (
 // Servers returns a page of the registry, newest first unless f says otherwise, without tools. A filter that could never
 // match is a store.FilterError; a cursor of another list or order wraps store.ErrBadCursor.
 func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error) {
-	defer d.timer.observe("servers", time.Now())
+	defer d.timer.Observe("servers", time.Now())
 	if err := f.Validate(); err != nil {
 		return store.ServerPage{}, err
 	}
@@ -36,7 +35,7 @@ func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPag
 	if page.Items, err = list(ctx, d.api, scanServer, query, w.args...); err != nil {
 		return store.ServerPage{}, fmt.Errorf("list servers: %w", err)
 	}
-	return cutPage(page, f)
+	return f.Cut(page)
 }
 
 func serverConditions(f store.ServerFilter) *where {
@@ -59,14 +58,6 @@ func serverConditions(f store.ServerFilter) *where {
 	return w
 }
 
-// serverList names the order in cursors, so that one of the other order is refused.
-func serverList(f store.ServerFilter) string {
-	if f.Ascending {
-		return "servers asc"
-	}
-	return "servers desc"
-}
-
 // page adds the condition of the cursor and returns the order.
 func (w *where) page(f store.ServerFilter) (string, error) {
 	compare, order := "<", " ORDER BY created_at DESC, id DESC"
@@ -76,26 +67,10 @@ func (w *where) page(f store.ServerFilter) (string, error) {
 	if f.Cursor == "" {
 		return order, nil
 	}
-	c, err := store.DecodeCursor(serverList(f), f.Cursor)
+	c, err := f.After()
 	if err != nil {
 		return "", err
 	}
 	w.add("(created_at, id) " + compare + " (" + w.arg(c.Time) + ", " + w.arg(c.ID) + ")")
 	return order, nil
-}
-
-func cutPage(page store.ServerPage, f store.ServerFilter) (store.ServerPage, error) {
-	size := f.PageSize()
-	if len(page.Items) <= size {
-		return page, nil
-	}
-	page.Items = page.Items[:size]
-	last := &page.Items[size-1]
-	id, err := uuid.Parse(last.ID)
-	if err != nil {
-		return store.ServerPage{}, fmt.Errorf("make cursor: id of server %q: %w", last.Name, err)
-	}
-	page.HasMore = true
-	page.NextCursor = store.Cursor{Time: last.CreatedAt, ID: id}.Encode(serverList(f))
-	return page, nil
 }

@@ -14,7 +14,6 @@ const (
 	DefaultPoolSize      = 20
 	DefaultAuditPoolSize = 2
 	DefaultPoolTimeout   = 30 * time.Second
-	DefaultSlowQuery     = 100 * time.Millisecond
 )
 
 // Options say which database to open and how.
@@ -35,7 +34,7 @@ type Options struct {
 	Echo bool
 	// AuditPoolSize is how many further connections only AppendEvents and Offset use; 0 is DefaultAuditPoolSize.
 	AuditPoolSize int
-	// SlowQuery is the duration from which a query is logged; 0 is DefaultSlowQuery, negative never.
+	// SlowQuery is the duration from which a query is logged; 0 is store.DefaultSlowQuery, negative never.
 	SlowQuery time.Duration
 	// Log is required.
 	Log *zap.Logger
@@ -57,9 +56,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.PoolTimeout == 0 {
 		o.PoolTimeout = DefaultPoolTimeout
-	}
-	if o.SlowQuery == 0 {
-		o.SlowQuery = DefaultSlowQuery
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -17,7 +17,7 @@ func queueChange(b *pgx.Batch, c store.Change) {
 
 // PendingChanges returns the oldest changes of the registry that were not acknowledged, at most limit.
 func (d *DB) PendingChanges(ctx context.Context, limit int) ([]store.Change, error) {
-	defer d.timer.observe("pending_changes", time.Now())
+	defer d.timer.Observe("pending_changes", time.Now())
 	changes, err := list(ctx, d.api, scanChange, `SELECT id, subject, subject_id, operation, created_at FROM registry_outbox
 		ORDER BY id LIMIT $1`, limit)
 	if err != nil {
@@ -33,7 +33,7 @@ func scanChange(row pgx.CollectableRow) (c store.Change, err error) {
 
 // AcknowledgeChange takes a change out of the outbox: every cache has dropped what it held of the subject.
 func (d *DB) AcknowledgeChange(ctx context.Context, id int64) error {
-	defer d.timer.observe("acknowledge_change", time.Now())
+	defer d.timer.Observe("acknowledge_change", time.Now())
 	if _, err := d.exec(ctx, `DELETE FROM registry_outbox WHERE id = $1`, id); err != nil {
 		return fmt.Errorf("acknowledge change %d: %w", id, err)
 	}

@@ -14,7 +14,7 @@ import (
 // CreateServer adds a server and its tools to the registry, and the change to the outbox, in one transaction and one round
 // trip. It fills in what is empty of ids, status and sensitivity, and both times. It wraps store.ErrNameTaken.
 func (d *DB) CreateServer(ctx context.Context, s *store.Server) error {
-	defer d.timer.observe("create_server", time.Now())
+	defer d.timer.Observe("create_server", time.Now())
 	err := d.complete(s)
 	if err == nil {
 		err = d.insertServer(ctx, s)
@@ -91,7 +91,7 @@ const serverColumns = `id, name, description, transport, endpoint, command, mcp_
 
 // Server returns a server with its tools. It wraps store.ErrNotFound.
 func (d *DB) Server(ctx context.Context, id string) (store.Server, error) {
-	defer d.timer.observe("server", time.Now())
+	defer d.timer.Observe("server", time.Now())
 	s, err := d.server(ctx, id)
 	if err != nil {
 		return store.Server{}, fmt.Errorf("read server %s: %w", id, err)

@@ -12,7 +12,7 @@ import (
 
 // CreateAPIKey keeps a key; the store sets when it was made. It wraps store.ErrNameTaken when the id is in use, also by a revoked key.
 func (d *DB) CreateAPIKey(ctx context.Context, k store.APIKey) error {
-	defer d.timer.observe("create_api_key", time.Now())
+	defer d.timer.Observe("create_api_key", time.Now())
 	k.CreatedAt = d.now().UTC().Truncate(time.Microsecond)
 	lists, err := jsonTexts(k.Roles, k.Teams, k.Scopes)
 	if err != nil {
@@ -35,7 +35,7 @@ const apiKeyColumns = `id, hash, subject, description, roles, teams, scopes, cre
 
 // APIKeys lists every key, revoked ones too, newest first.
 func (d *DB) APIKeys(ctx context.Context) ([]store.APIKey, error) {
-	defer d.timer.observe("api_keys", time.Now())
+	defer d.timer.Observe("api_keys", time.Now())
 	rows, err := d.read.QueryContext(ctx, `SELECT `+apiKeyColumns+` FROM api_keys ORDER BY created_at DESC, id`)
 	if err != nil {
 		return nil, fmt.Errorf("list api keys: %w", err)
@@ -58,7 +58,7 @@ func (d *DB) APIKeys(ctx context.Context) ([]store.APIKey, error) {
 // FindAPIKey returns the key of that id and whether there is one. A revoked or expired key is found too: the caller refuses
 // it.
 func (d *DB) FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error) {
-	defer d.timer.observe("find_api_key", time.Now())
+	defer d.timer.Observe("find_api_key", time.Now())
 	k, err := scanAPIKey(d.read.QueryRowContext(ctx, `SELECT `+apiKeyColumns+` FROM api_keys WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.APIKey{}, false, nil
@@ -71,7 +71,7 @@ func (d *DB) FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, err
 
 // RevokeAPIKey puts a key out of force; a key that was revoked before keeps its time. It wraps store.ErrNotFound.
 func (d *DB) RevokeAPIKey(ctx context.Context, id string) error {
-	defer d.timer.observe("revoke_api_key", time.Now())
+	defer d.timer.Observe("revoke_api_key", time.Now())
 	r, err := d.write.ExecContext(ctx, `UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?`, d.now().UnixMicro(), id)
 	if err != nil {
 		return fmt.Errorf("revoke api key %s: %w", id, err)

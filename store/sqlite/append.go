@@ -23,7 +23,7 @@ func (d *DB) AppendEvents(ctx context.Context, writer uuid.UUID, after, last int
 
 // AppendBatch is AppendEvents, and stores the batch's digest in the same transaction.
 func (d *DB) AppendBatch(ctx context.Context, b store.Batch) error {
-	defer d.timer.observe("append_events", time.Now())
+	defer d.timer.Observe("append_events", time.Now())
 	err := d.inTx(ctx, func(tx *sql.Tx) error {
 		if err := d.moveOffset(ctx, tx, b.Writer, b.After, b.Last); err != nil {
 			return err
@@ -120,7 +120,7 @@ func (d *DB) Offset(ctx context.Context, writer uuid.UUID) (int64, error) {
 
 // Checkpoint makes everything that was stored survive a power cut: after it, a spool may drop what it still holds of it.
 func (d *DB) Checkpoint(ctx context.Context) error {
-	defer d.timer.observe("checkpoint", time.Now())
+	defer d.timer.Observe("checkpoint", time.Now())
 	var busy, frames, moved int
 	err := d.write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(FULL)`).Scan(&busy, &frames, &moved)
 	if err == nil && busy != 0 {

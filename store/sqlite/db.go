@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
 
+	"sark/store"
 	"sark/store/migrations"
 )
 
@@ -43,7 +44,7 @@ type DB struct {
 	write  *sql.DB // one connection: SQLite has one writer
 	read   *sql.DB
 	insert string // the statement of AppendEvents
-	timer  *timer
+	timer  *store.QueryTimer
 	now    func() time.Time
 }
 
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
-	timer, err := newTimer(o)
+	timer, err := store.NewQueryTimer(o.SlowQuery, o.Log, o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}

@@ -29,7 +29,7 @@ func insertDigest(ctx context.Context, tx *sql.Tx, d *store.Digest) error {
 
 // LastDigest returns the writer's digest with the highest number, false when it has none.
 func (d *DB) LastDigest(ctx context.Context, writer uuid.UUID) (store.Digest, bool, error) {
-	defer d.timer.observe("last_digest", time.Now())
+	defer d.timer.Observe("last_digest", time.Now())
 	row := d.read.QueryRowContext(ctx, "SELECT "+digestColumns+" FROM audit_digests WHERE writer_id = ? ORDER BY first_seq DESC LIMIT 1",
 		writer[:])
 	digest, err := scanDigest(row.Scan)
@@ -44,7 +44,7 @@ func (d *DB) LastDigest(ctx context.Context, writer uuid.UUID) (store.Digest, bo
 
 // Digests returns up to limit digests of a writer whose First is above after, lowest first.
 func (d *DB) Digests(ctx context.Context, writer uuid.UUID, after int64, limit int) ([]store.Digest, error) {
-	defer d.timer.observe("digests", time.Now())
+	defer d.timer.Observe("digests", time.Now())
 	return queryDigests(ctx, d.read, writer, after, limit)
 }
 

@@ -21,7 +21,7 @@ const idWindow = 5 * time.Second
 // Events returns a page of the audit trail, newest first. A filter that could never match is a store.FilterError; a cursor
 // of another list wraps store.ErrBadCursor.
 func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, error) {
-	defer d.timer.observe("events", time.Now())
+	defer d.timer.Observe("events", time.Now())
 	if err := f.Validate(); err != nil {
 		return store.EventPage{}, err
 	}

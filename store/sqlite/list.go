@@ -7,15 +7,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"sark/store"
 )
 
 // Servers returns a page of the registry, newest first unless f says otherwise, without tools. A filter that could never
 // match is a store.FilterError; a cursor of another list or order wraps store.ErrBadCursor.
 func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error) {
-	defer d.timer.observe("servers", time.Now())
+	defer d.timer.Observe("servers", time.Now())
 	if err := f.Validate(); err != nil {
 		return store.ServerPage{}, err
 	}
@@ -35,7 +33,7 @@ func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPag
 	if page.Items, err = d.listServers(ctx, query, append(w.args, f.PageSize()+1)); err != nil {
 		return store.ServerPage{}, fmt.Errorf("list servers: %w", err)
 	}
-	return cutPage(page, f)
+	return f.Cut(page)
 }
 
 func (d *DB) listServers(ctx context.Context, query string, args []any) ([]store.Server, error) {
@@ -76,14 +74,6 @@ func serverConditions(f store.ServerFilter) *where {
 	return w
 }
 
-// serverList names the order in cursors, so that one of the other order is refused.
-func serverList(f store.ServerFilter) string {
-	if f.Ascending {
-		return "servers asc"
-	}
-	return "servers desc"
-}
-
 // page adds the condition of the cursor and returns the order.
 func (w *where) page(f store.ServerFilter) (string, error) {
 	compare, order := "<", " ORDER BY created_at DESC, id DESC"
@@ -93,26 +83,10 @@ func (w *where) page(f store.ServerFilter) (string, error) {
 	if f.Cursor == "" {
 		return order, nil
 	}
-	c, err := store.DecodeCursor(serverList(f), f.Cursor)
+	c, err := f.After()
 	if err != nil {
 		return "", err
 	}
 	w.add("(created_at, id) "+compare+" (?, ?)", c.Time.UnixMicro(), c.ID.String())
 	return order, nil
-}
-
-func cutPage(page store.ServerPage, f store.ServerFilter) (store.ServerPage, error) {
-	size := f.PageSize()
-	if len(page.Items) <= size {
-		return page, nil
-	}
-	page.Items = page.Items[:size]
-	last := &page.Items[size-1]
-	id, err := uuid.Parse(last.ID)
-	if err != nil {
-		return store.ServerPage{}, fmt.Errorf("make cursor: id of server %q: %w", last.Name, err)
-	}
-	page.HasMore = true
-	page.NextCursor = store.Cursor{Time: last.CreatedAt, ID: id}.Encode(serverList(f))
-	return page, nil
 }

@@ -17,7 +17,7 @@ func insertChange(ctx context.Context, tx *sql.Tx, c store.Change) error {
 
 // PendingChanges returns the oldest changes of the registry that were not acknowledged, at most limit.
 func (d *DB) PendingChanges(ctx context.Context, limit int) ([]store.Change, error) {
-	defer d.timer.observe("pending_changes", time.Now())
+	defer d.timer.Observe("pending_changes", time.Now())
 	rows, err := d.read.QueryContext(ctx, `SELECT id, subject, subject_id, operation, created_at FROM registry_outbox
 		ORDER BY id LIMIT ?`, limit)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // CreateServer adds a server and its tools to the registry, and the change to the outbox, in one transaction. It fills in
 // what is empty of ids, status and sensitivity, and both times. It wraps store.ErrNameTaken.
 func (d *DB) CreateServer(ctx context.Context, s *store.Server) error {
-	defer d.timer.observe("create_server", time.Now())
+	defer d.timer.Observe("create_server", time.Now())
 	if err := d.complete(s); err != nil {
 		return fmt.Errorf("create server %q: %w", s.Name, err)
 	}
@@ -87,7 +87,7 @@ const serverColumns = `id, name, description, transport, endpoint, command, mcp_
 
 // Server returns a server with its tools. It wraps store.ErrNotFound.
 func (d *DB) Server(ctx context.Context, id string) (store.Server, error) {
-	defer d.timer.observe("server", time.Now())
+	defer d.timer.Observe("server", time.Now())
 	s, err := scanServer(d.read.QueryRowContext(ctx, `SELECT `+serverColumns+` FROM mcp_servers WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = store.ErrNotFound
