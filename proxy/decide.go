@@ -34,7 +34,7 @@ func (x *Exchange) describe() {
 	*in = authz.Input{
 		Principal: x.Principal, Call: &x.Call, Phase: authz.PhaseCall, Tool: x.tool, Time: x.Start,
 		Resource: authz.Resource{Type: x.Call.ResourceType, ID: x.Call.URI},
-		Request:  authz.Request{Method: Text(x.ctx.Method()), Path: x.path, ClientIP: x.Client, Headers: x.policyHeaders()},
+		Request:  authz.Request{Method: mcp.Text(x.ctx.Method()), Path: x.path, ClientIP: x.Client, Headers: x.policyHeaders()},
 	}
 	if in.Resource.ID == "" {
 		in.Resource.ID = x.Call.Name

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"sark/internal/mcp"
+
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
@@ -60,7 +62,7 @@ func (x *Exchange) prepare(forwardCredential bool) {
 	}
 	f := x.sift.reset()
 	for name, value := range hd.All() {
-		n := Text(name)
+		n := mcp.Text(name)
 		f.see(n, value, n != keep && withheld(n, x.trusted))
 	}
 	if len(f.gone) > 0 {
@@ -98,7 +100,7 @@ func (x *Exchange) prepare(forwardCredential bool) {
 func (x *Exchange) strip(hd *fasthttp.ResponseHeader) {
 	f := x.sift.reset()
 	for name, value := range hd.All() {
-		n := Text(name)
+		n := mcp.Text(name)
 		f.see(n, value, n != "Transfer-Encoding" && hopByHop(n))
 	}
 	if len(f.gone) > 0 {

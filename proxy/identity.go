@@ -8,9 +8,6 @@ import (
 	"sark/internal/mcp"
 )
 
-// Text is mcp.Text: bytes of the request as text, valid until the handler returns.
-func Text(b []byte) string { return mcp.Text(b) }
-
 // authenticate finds out who asks. Routes that are served to anybody get the named anonymous principal.
 func (h *Handler) authenticate(x *Exchange) bool {
 	if x.target.kind == kindMetadata {
@@ -39,7 +36,7 @@ func (h *Handler) authenticate(x *Exchange) bool {
 
 // route asks the local handler what a request is about. Nothing of the request is trusted before the decision.
 func (h *Handler) route(x *Exchange) bool {
-	call, status := h.o.Local.Route(Text(x.ctx.Method()), x.path, x.ctx.Request.Body())
+	call, status := h.o.Local.Route(mcp.Text(x.ctx.Method()), x.path, x.ctx.Request.Body())
 	switch status {
 	case 0:
 		x.Call = call

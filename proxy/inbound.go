@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"sark/internal/mcp"
+
 	"github.com/valyala/fasthttp"
 
 	"sark/internal/audit"
@@ -42,7 +44,7 @@ func (h *Handler) locate(x *Exchange) {
 
 // verb checks the HTTP method of the targets that fix it.
 func (h *Handler) verb(x *Exchange) bool {
-	m := Text(x.ctx.Method())
+	m := mcp.Text(x.ctx.Method())
 	switch x.target.kind {
 	case kindMCP:
 		if m == "POST" {
@@ -201,8 +203,8 @@ func newHostPolicy(hosts, origins []string) hostPolicy {
 }
 
 func (p *hostPolicy) allows(local net.Addr, host, origin []byte) bool {
-	name := hostname(Text(host))
-	if !p.host(local, Text(host), name) {
+	name := hostname(mcp.Text(host))
+	if !p.host(local, mcp.Text(host), name) {
 		return false
 	}
 	if len(origin) == 0 {

@@ -88,16 +88,14 @@ func (h *Handler) keys(x *Exchange) {
 	_, query, _ := bytes.Cut(x.ctx.Request.Header.RequestURI(), []byte{'?'})
 	x.cache.partition = h.partition(x)
 	parts := cachemw.KeyParts{
-		Scope: cachemw.Private, Partition: x.cache.partition[:], Server: name, Generation: x.cache.generation,
+		Partition: x.cache.partition[:], Server: name, Generation: x.cache.generation,
 		Route: x.Call.Route, Method: x.Call.Method, Params: x.Call.Params, Query: query,
 		ProtocolVersion: x.Call.ProtocolVersion, Capabilities: x.Call.ClientCapabilities,
 	}
 	if x.target.kind == kindLocal {
 		parts.Method = x.path
 	}
-	x.cache.private = cachemw.NewKey(parts)
-	parts.Scope, parts.Partition = cachemw.Public, nil
-	x.cache.public = cachemw.NewKey(parts)
+	x.cache.private, x.cache.public = cachemw.NewKeys(parts)
 }
 
 // partition is who may share a private entry: the credential, or by configuration the principal behind it.

@@ -58,7 +58,7 @@ func (h *Handler) params(x *Exchange) bool {
 	}
 	ok := true
 	for name, value := range x.ctx.Request.Header.All() {
-		if len(name) > 10 && Text(name[:10]) == "Mcp-Param-" {
+		if len(name) > 10 && mcp.Text(name[:10]) == "Mcp-Param-" {
 			if _, good := mcp.DecodeHeader(value); !good {
 				ok = false
 			}
