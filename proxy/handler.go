@@ -167,6 +167,9 @@ func (h *Handler) Drain() { h.phase.CompareAndSwap(serving, draining) }
 // abandon ends every exchange that waits for an upstream, so that it leaves its event.
 func (h *Handler) abandon() { h.phase.Store(abandoning) }
 
+// InProgress is how many requests are being served, streams included.
+func (h *Handler) InProgress() int { return int(h.inflight.Load()) }
+
 // Close releases idle upstream connections.
 func (h *Handler) Close() { h.routes.close() }
 

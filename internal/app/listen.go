@@ -179,14 +179,17 @@ func (g *gateway) serve(key string, l net.Listener, o proxy.Options, secure *tls
 	g.life.onStop(key, func(ctx context.Context) error {
 		bounded, cancel := draining(ctx)
 		defer cancel()
+		busy := h.InProgress() > 0 // idle connections may outlast the time, too
 		err := s.Shutdown(bounded)
 		<-done
 		h.Close()
-		if err != nil && bounded.Err() != nil {
-			g.log.Warn("calls in progress were cut, since proxy.drain_timeout is over", zap.String("listener", key))
-			return nil
+		if err == nil || bounded.Err() == nil {
+			return err
 		}
-		return err
+		if busy {
+			g.log.Warn("calls in progress were cut, since proxy.drain_timeout is over", zap.String("listener", key))
+		}
+		return nil
 	})
 	return nil
 }

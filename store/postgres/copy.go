@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,7 +26,9 @@ func (d *DB) copyEvents(ctx context.Context, c *pgx.Conn, tuples [][]byte) error
 		return nil
 	}
 	if d.raw.Load() {
-		_, err := c.PgConn().CopyFrom(ctx, &copyStream{tuples: tuples}, copyStatement)
+		stream := &copyStream{tuples: tuples}
+		defer stream.end()
+		_, err := c.PgConn().CopyFrom(ctx, stream, copyStatement)
 		return err
 	}
 	columns := audit.Columns()
@@ -55,8 +58,11 @@ func columnList(suffix string) string {
 	return strings.Join(list, ", ")
 }
 
-// copyStream reads as the binary COPY of tuples. It allocates nothing.
+// copyStream reads as the binary COPY of tuples. Its end is waited for: on a lost connection CopyFrom of pgx returns while
+// its goroutine still reads, and the tuples belong to whoever gave them from then on.
 type copyStream struct {
+	mu      sync.Mutex // guards all below
+	ended   bool
 	tuples  [][]byte
 	next    int    // of the tuples; one past the last: the trailer
 	rest    []byte // what is left of the piece that was begun
@@ -65,6 +71,11 @@ type copyStream struct {
 
 // Read implements io.Reader.
 func (s *copyStream) Read(p []byte) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return 0, io.ErrClosedPipe
+	}
 	for n < len(p) {
 		if len(s.rest) == 0 && !s.advance() {
 			return n, io.EOF
@@ -73,6 +84,13 @@ func (s *copyStream) Read(p []byte) (n int, err error) {
 		n, s.rest = n+k, s.rest[k:]
 	}
 	return n, nil
+}
+
+// end returns when no read is under way, and lets none begin.
+func (s *copyStream) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
 }
 
 // advance takes up the next piece: header, each tuple, trailer.
