@@ -49,11 +49,21 @@ type Obligations struct {
 	Severity string
 }
 
-// Limit is a rate limit that a policy demands.
+// What a Limit counts; the same as the limits of the configuration count.
+const (
+	LimitPrincipal = "principal" // calls of this principal
+	LimitServer    = "server"    // calls of everybody to this server
+	LimitTool      = "tool"      // calls of this principal to this tool
+)
+
+// Limit is a rate limit that a policy demands beside those of the configuration.
 type Limit struct {
-	// Key names the bucket, in addition to principal, server and tool.
+	// Key is what is counted: LimitPrincipal, LimitServer or LimitTool.
 	Key string
-	// Requests may be made per Per.
-	Requests int
-	Per      time.Duration
+	// Rate is how many calls may be made in each Period, in the long run; at least 1.
+	Rate int
+	// Period is above zero.
+	Period time.Duration
+	// Burst is how many calls may be made at once after a rest; at least 1.
+	Burst int
 }

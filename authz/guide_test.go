@@ -75,9 +75,10 @@ func compareDecision(t *testing.T, e *authz.Engine, input, want []byte) {
 func asPolicy(t *testing.T, d authz.Decision) []byte {
 	t.Helper()
 	type limit struct {
-		Requests int     `json:"requests"`
-		Per      float64 `json:"per"`
-		Key      string  `json:"key,omitempty"`
+		Key    string  `json:"key"`
+		Rate   int     `json:"rate"`
+		Period float64 `json:"period"`
+		Burst  int     `json:"burst"`
 	}
 	type obligations struct {
 		Redact   []string           `json:"redact,omitempty"`
@@ -90,7 +91,7 @@ func asPolicy(t *testing.T, d authz.Decision) []byte {
 		o.Cache = map[string]float64{"ttl": d.Obligations.CacheTTL.Seconds()}
 	}
 	if l := d.Obligations.Limit; l != nil {
-		o.Limit = &limit{l.Requests, l.Per.Seconds(), l.Key}
+		o.Limit = &limit{l.Key, l.Rate, l.Period.Seconds(), l.Burst}
 	}
 	written, err := json.Marshal(struct {
 		Allow       bool        `json:"allow"`

@@ -52,7 +52,7 @@ else := {"allow": false, "rule": "type", "reason": type_name(input.mcp.arguments
 	"form": `package sark
 decision := {"allow": true, "rule": json.marshal(input.tool.parameters.amount), "reason": substring("abcdef", input.tool.parameters.amount, 2)}`,
 	"obligations": `package sark
-decision := {"allow": true, "obligations": {"redact": input.principal.roles, "limit": {"requests": count(input.server.teams) + 1, "per": input.time.minute + 1}}}`,
+decision := {"allow": true, "obligations": {"redact": input.principal.roles, "limit": {"rate": count(input.server.teams) + 1, "period": input.time.minute + 1}}}`,
 	"claims": `package sark
 decision := {"allow": true, "reason": sprintf("%v %v %v", [input.user.mfa_verified, input.principal.claims.level, input.principal.role])}`,
 	"conflict": "package sark\ndecision := {\"allow\": true} if input.tool.known\ndecision := {\"allow\": false} if input.tool.read_only",
@@ -224,7 +224,7 @@ decision := {"allow": count(numbers.range(1, 300000)) > 0}`}), Timeout: time.Min
 // TestEveryHitIsADecision: remembered decisions have ids of their own, and share their obligations.
 func TestEveryHitIsADecision(t *testing.T) {
 	e := open(t, authz.Options{Bundle: writeFiles(t, map[string]string{"p.rego": `package sark
-decision := {"allow": true, "obligations": {"redact": ["$.a"], "limit": {"requests": 1, "per": 60}}}`})})
+decision := {"allow": true, "obligations": {"redact": ["$.a"], "limit": {"rate": 1, "period": 60}}}`})})
 	ids := map[uuid.UUID]bool{}
 	var first authz.Decision
 	for i := range 1000 {

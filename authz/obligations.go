@@ -17,10 +17,11 @@ const maxSeconds = float64(math.MaxInt64 / int64(time.Second))
 
 var (
 	errSeconds  = errors.New("not a number of seconds, zero or more")
-	errRequests = errors.New("not a whole number above zero")
+	errCount    = errors.New("not a whole number above zero")
 	errSeverity = errors.New(`not one of "low", "medium", "high", "critical"`)
 	errPath     = errors.New("not a list or set of paths")
-	errLimit    = errors.New("needs requests and per")
+	errLimit    = errors.New("needs rate and period")
+	errCounted  = errors.New(`not one of "principal", "server", "tool"`)
 )
 
 // readObligations reads the object of demands. Every demand is checked here, so that an engine's Obligations are always
@@ -77,21 +78,38 @@ func readCache(ttl *time.Duration, v *ast.Term) error {
 }
 
 func readLimit(l *Limit, v *ast.Term) error {
+	l.Key = LimitPrincipal
 	err := eachKey(v, func(key string, v *ast.Term) error {
 		switch key {
 		case "key":
-			return readString(&l.Key, v)
-		case "per":
-			return readSeconds(&l.Per, v)
-		case "requests":
-			return readCount(&l.Requests, v)
+			return readCounted(&l.Key, v)
+		case "rate":
+			return readCount(&l.Rate, v)
+		case "period":
+			return readSeconds(&l.Period, v)
+		case "burst":
+			return readCount(&l.Burst, v)
 		}
 		return errUnknownKey
 	})
-	if err == nil && (l.Requests == 0 || l.Per == 0) {
+	if err == nil && (l.Rate == 0 || l.Period == 0) {
 		return errLimit
 	}
+	if l.Burst == 0 {
+		l.Burst = l.Rate
+	}
 	return err
+}
+
+func readCounted(into *string, v *ast.Term) error {
+	if err := readString(into, v); err != nil {
+		return err
+	}
+	switch *into {
+	case LimitPrincipal, LimitServer, LimitTool:
+		return nil
+	}
+	return errCounted
 }
 
 func readSeconds(into *time.Duration, v *ast.Term) error {
@@ -110,11 +128,11 @@ func readSeconds(into *time.Duration, v *ast.Term) error {
 func readCount(into *int, v *ast.Term) error {
 	n, ok := v.Value.(ast.Number)
 	if !ok {
-		return errRequests
+		return errCount
 	}
 	count, ok := n.Int()
 	if !ok || count <= 0 {
-		return errRequests
+		return errCount
 	}
 	*into = count
 	return nil

@@ -25,13 +25,19 @@ func TestDecisionsOfPolicies(t *testing.T) {
 		{`{"allow":true,"obligations":{}}`, authz.Decision{Allow: true, Obligations: none}},
 		{
 			`{"allow":true,"reason":"why","rule":"r","obligations":{"redact":["$.a","$.b[*]"],"cache":{"ttl":1.5},
-			"limit":{"requests":10,"per":60,"key":"k"},"severity":"high"}}`,
+			"limit":{"rate":10,"period":60,"key":"tool","burst":3},"severity":"high"}}`,
 			authz.Decision{Allow: true, Reason: "why", Rule: "r", Obligations: authz.Obligations{
 				Redact: []string{"$.a", "$.b[*]"}, CacheTTL: 1500 * time.Millisecond,
-				Limit: &authz.Limit{Key: "k", Requests: 10, Per: time.Minute}, Severity: "high",
+				Limit: &authz.Limit{Key: "tool", Rate: 10, Period: time.Minute, Burst: 3}, Severity: "high",
 			}},
 		},
 		{`{"allow":true,"obligations":{"cache":{"ttl":0}}}`, authz.Decision{Allow: true}},
+		{
+			`{"allow":true,"obligations":{"limit":{"rate":5,"period":1}}}`,
+			authz.Decision{Allow: true, Obligations: authz.Obligations{
+				CacheTTL: -1, Limit: &authz.Limit{Key: "principal", Rate: 5, Period: time.Second, Burst: 5},
+			}},
+		},
 		{`{"allow":false,"reason":"no","obligations":{"surprise":1}}`, authz.Decision{Reason: "no", Obligations: none}},
 	}
 	for _, tt := range tests {
@@ -72,11 +78,14 @@ func TestMisunderstoodDecisions(t *testing.T) {
 		{`{"allow":true,"obligations":{"cache":{"ttl":1e30}}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"cache":{"ttl":1,"scope":"public"}}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"limit":{}}}`, authz.ReasonObligation},
-		{`{"allow":true,"obligations":{"limit":{"requests":0,"per":1}}}`, authz.ReasonObligation},
-		{`{"allow":true,"obligations":{"limit":{"requests":1.5,"per":1}}}`, authz.ReasonObligation},
-		{`{"allow":true,"obligations":{"limit":{"requests":1}}}`, authz.ReasonObligation},
-		{`{"allow":true,"obligations":{"limit":{"requests":1,"per":1,"key":2}}}`, authz.ReasonObligation},
-		{`{"allow":true,"obligations":{"limit":{"requests":1,"per":1,"burst":2}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":0,"period":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1.5,"period":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":1,"key":2}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":1,"key":"refunds"}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":0}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":1,"burst":0}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":1,"requests":2}}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"severity":"extreme"}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"severity":1}}`, authz.ReasonObligation},
 	}

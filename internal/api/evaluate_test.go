@@ -193,7 +193,7 @@ func TestEvaluateShowsDemands(t *testing.T) {
 	g := newGateway(t, func(o *api.Options) {
 		o.Decider = answering{Allow: true, Obligations: authz.Obligations{
 			Redact: []string{"customer.ssn", "/card"}, CacheTTL: 90 * time.Second, Severity: "high",
-			Limit: &authz.Limit{Key: "refunds", Requests: 5, Per: time.Minute},
+			Limit: &authz.Limit{Key: "tool", Rate: 5, Period: time.Minute, Burst: 2},
 		}}
 	})
 
@@ -208,7 +208,7 @@ func TestEvaluateShowsDemands(t *testing.T) {
 	}), body["filtered_parameters"])
 	diff(t, "obligations", any(map[string]any{
 		"redact": []any{"customer.ssn", "/card"}, "cache_ttl": 90.0, "severity": "high",
-		"limit": map[string]any{"key": "refunds", "requests": 5.0, "per": 60.0},
+		"limit": map[string]any{"key": "tool", "rate": 5.0, "period": 60.0, "burst": 2.0},
 	}), body["obligations"])
 }
 

@@ -27,11 +27,12 @@ type obligations struct {
 	Severity string   `json:"severity,omitempty"`
 }
 
-// limit is a rate limit: requests per so many seconds.
+// limit is a rate limit: so many calls in a period of seconds.
 type limit struct {
-	Key      string  `json:"key,omitempty"`
-	Requests int     `json:"requests"`
-	Per      float64 `json:"per"`
+	Key    string  `json:"key"`
+	Rate   int     `json:"rate"`
+	Period float64 `json:"period"`
+	Burst  int     `json:"burst"`
 }
 
 // verdictOf renders the answer to a question that was asked in the given exchange.
@@ -60,7 +61,7 @@ func obligationsOf(d *authz.Decision) obligations {
 		o.CacheTTL = &seconds
 	}
 	if l := d.Obligations.Limit; l != nil {
-		o.Limit = &limit{Key: l.Key, Requests: l.Requests, Per: l.Per.Seconds()}
+		o.Limit = &limit{Key: l.Key, Rate: l.Rate, Period: l.Period.Seconds(), Burst: l.Burst}
 	}
 	return o
 }

@@ -20,11 +20,12 @@ type obligations struct {
 	Severity string   `json:"severity,omitempty"`
 }
 
-// limit is a rate limit: requests per so many seconds.
+// limit is a rate limit: so many calls in a period of seconds.
 type limit struct {
-	Key      string  `json:"key,omitempty"`
-	Requests int     `json:"requests"`
-	Per      float64 `json:"per"`
+	Key    string  `json:"key"`
+	Rate   int     `json:"rate"`
+	Period float64 `json:"period"`
+	Burst  int     `json:"burst"`
 }
 
 func verdictOf(d *authz.Decision) verdict {
@@ -42,7 +43,7 @@ func verdictOf(d *authz.Decision) verdict {
 		v.Obligations.CacheTTL = &seconds
 	}
 	if l := d.Obligations.Limit; l != nil {
-		v.Obligations.Limit = &limit{Key: l.Key, Requests: l.Requests, Per: l.Per.Seconds()}
+		v.Obligations.Limit = &limit{Key: l.Key, Rate: l.Rate, Period: l.Period.Seconds(), Burst: l.Burst}
 	}
 	return v
 }
