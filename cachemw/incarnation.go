@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+
+	"sark/internal/redisguard"
 )
 
 // incarnation tells which Redis processes a client talks to. A restart loads an old snapshot, and a failover may lose the
@@ -32,7 +34,6 @@ type incarnation struct {
 
 // clusterClient is what a redis.ClusterClient has beyond a UniversalClient.
 type clusterClient interface {
-	ForEachMaster(ctx context.Context, fn func(ctx context.Context, c *redis.Client) error) error
 	OnNewNode(fn func(c *redis.Client))
 }
 
@@ -75,7 +76,7 @@ var errNoRunID = errors.New("INFO has no run_id")
 func (i *incarnation) ask(ctx context.Context) (string, error) {
 	var mu sync.Mutex
 	var ids []string
-	err := eachMaster(ctx, i.client, func(ctx context.Context, c redis.UniversalClient) error {
+	err := redisguard.EachMaster(ctx, i.client, func(ctx context.Context, c redis.UniversalClient) error {
 		text, err := c.Info(ctx, "server").Result()
 		if err != nil {
 			return err
@@ -95,14 +96,6 @@ func (i *incarnation) ask(ctx context.Context) (string, error) {
 	slices.Sort(ids)
 	sum := sha256.Sum256([]byte(strings.Join(ids, " ")))
 	return hex.EncodeToString(sum[:incarnationBytes]), nil
-}
-
-// eachMaster runs f for every master of a cluster, or for the one server.
-func eachMaster(ctx context.Context, client redis.UniversalClient, f func(ctx context.Context, c redis.UniversalClient) error) error {
-	if cluster, ok := client.(clusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return f(ctx, c) })
-	}
-	return f(ctx, client)
 }
 
 // dialCounter counts the connections that were dialled, before any is used.

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sark/internal/redisguard"
 )
 
 // register registers collectors, unless there is nobody to register them with.
@@ -65,7 +67,7 @@ type redisMetrics struct {
 }
 
 // newRedisMetrics makes and registers the metrics.
-func newRedisMetrics(r prometheus.Registerer, b *breaker) (*redisMetrics, error) {
+func newRedisMetrics(r prometheus.Registerer, b *redisguard.Breaker) (*redisMetrics, error) {
 	m := &redisMetrics{
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sark_cachemw_backend_errors_total",
@@ -81,17 +83,17 @@ func newRedisMetrics(r prometheus.Registerer, b *breaker) (*redisMetrics, error)
 	}
 	return m, register(r, m.errors, m.rejections, m.bytes,
 		gaugeFunc("sark_cachemw_breaker_open", "1 while the shared cache is left alone because it is slow or gone.", func() float64 {
-			return oneIf(b.open.Load())
+			return oneIf(b.IsOpen())
 		}),
 		counterFunc("sark_cachemw_breaker_trips_total", "Times that the shared cache began to be left alone.", func() float64 {
-			return float64(b.trips.Load())
+			return float64(b.Trips())
 		}),
 	)
 }
 
 // failed counts an error of an operation.
 func (m *redisMetrics) failed(operation string, err error) {
-	if !errors.Is(err, errBreakerOpen) {
+	if !errors.Is(err, redisguard.ErrOpen) {
 		m.errors.WithLabelValues(operation).Inc()
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"sark/internal/redisguard"
 )
 
 const (
@@ -35,7 +37,7 @@ type Redis struct {
 	prefix      string
 	timeout     time.Duration
 	now         func() time.Time
-	breaker     *breaker
+	breaker     *redisguard.Breaker
 	incarnation *incarnation
 	names       *names
 	metrics     *redisMetrics
@@ -83,12 +85,16 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		incarnation: newIncarnation(o.Client),
 		names:       newNames(),
 	}
-	r.breaker = newBreaker(breakerOptions{
-		limit: o.LookupTimeout, health: o.HealthInterval, probe: r.ping, trouble: redisTrouble,
-	})
 	var err error
+	r.breaker, err = redisguard.New(redisguard.Options{
+		Client: o.Client, Limit: o.LookupTimeout, Health: o.HealthInterval,
+		Harmless: func(err error) bool { return errors.Is(err, errContended) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cachemw: %w", err)
+	}
 	if r.metrics, err = newRedisMetrics(o.Registerer, r.breaker); err != nil {
-		r.breaker.close()
+		r.breaker.Close()
 		return nil, fmt.Errorf("cachemw: register metrics: %w", err)
 	}
 	return r, nil
@@ -132,20 +138,11 @@ func (o RedisOptions) check() error {
 	return checkClient(o.Client)
 }
 
-// checkClient checks what can be seen of how a client was made.
+// checkClient checks what can be seen of how a client was made, its deadlines apart.
 func checkClient(client redis.UniversalClient) error {
-	deadlines := true
-	switch c := client.(type) {
-	case *redis.Client:
-		deadlines = c.Options().ContextTimeoutEnabled
-	case *redis.ClusterClient:
-		deadlines = c.Options().ContextTimeoutEnabled
-		if c.Options().ReadOnly || c.Options().RouteByLatency || c.Options().RouteRandomly {
-			return errors.New("the Cluster client reads from replicas, where invalidations arrive late")
-		}
-	}
-	if !deadlines {
-		return errors.New("the client ignores deadlines: make it with ContextTimeoutEnabled")
+	c, cluster := client.(*redis.ClusterClient)
+	if cluster && (c.Options().ReadOnly || c.Options().RouteByLatency || c.Options().RouteRandomly) {
+		return errors.New("the Cluster client reads from replicas, where invalidations arrive late")
 	}
 	return nil
 }
@@ -154,7 +151,7 @@ func checkClient(client redis.UniversalClient) error {
 func (r *Redis) Load(ctx context.Context, key Key) (Entry, bool, error) {
 	var e Entry
 	found := false
-	err := r.breaker.do(ctx, func(ctx context.Context) error {
+	err := r.breaker.Do(ctx, func(ctx context.Context) error {
 		s, err := r.read(ctx, r.entryKey(key))
 		if err != nil || s.server == "" || !r.servable(s.entry) {
 			return err
@@ -210,7 +207,7 @@ func (r *Redis) Save(ctx context.Context, key Key, e Entry) error {
 	if !ok {
 		return nil
 	}
-	err := r.breaker.do(ctx, func(ctx context.Context) error {
+	err := r.breaker.Do(ctx, func(ctx context.Context) error {
 		return r.client.Set(ctx, name, value, left).Err()
 	})
 	if err != nil {
@@ -223,7 +220,7 @@ func (r *Redis) Save(ctx context.Context, key Key, e Entry) error {
 // Usage implements Backend. The numbers are those of the whole server, see Info; zero when it does not answer in time.
 func (r *Redis) Usage() Usage {
 	var info RedisInfo
-	err := r.breaker.do(context.Background(), func(ctx context.Context) (err error) {
+	err := r.breaker.Do(context.Background(), func(ctx context.Context) (err error) {
 		info, err = r.Info(ctx)
 		return err
 	})
@@ -236,7 +233,7 @@ func (r *Redis) Usage() Usage {
 
 // Err returns why requests go without the server at the moment; nil when they do not.
 func (r *Redis) Err() error {
-	if err := r.breaker.err(); err != nil {
+	if err := r.breaker.Err(); err != nil {
 		return fmt.Errorf("redis is left alone: %w", err)
 	}
 	return nil
@@ -244,15 +241,8 @@ func (r *Redis) Err() error {
 
 // Close implements Backend. It does not close the client.
 func (r *Redis) Close() error {
-	r.breaker.close()
+	r.breaker.Close()
 	return nil
-}
-
-// ping asks every master for a sign of life.
-func (r *Redis) ping(ctx context.Context) error {
-	return eachMaster(ctx, r.client, func(ctx context.Context, c redis.UniversalClient) error {
-		return c.Ping(ctx).Err()
-	})
 }
 
 // failed counts an error and returns it.
@@ -272,18 +262,6 @@ func (r *Redis) epochKey() string { return r.prefix + "epoch" }
 
 // channel returns the name of the channel on which gateways tell each other about invalidations.
 func (r *Redis) channel() string { return r.prefix + "invalidations" }
-
-// redisTrouble reports whether an error means that the server cannot be asked at all. Other replies, such as that memory is
-// full or a command not allowed, come from a server that is well.
-func redisTrouble(err error) bool {
-	for _, prefix := range [...]string{"LOADING", "CLUSTERDOWN", "MASTERDOWN"} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	var reply redis.Error
-	return !errors.As(err, &reply) && !errors.Is(err, errContended)
-}
 
 // wrongType reports whether a key holds something else than text.
 func wrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }

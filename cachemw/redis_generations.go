@@ -39,7 +39,7 @@ var errContended = errors.New("generation records do not stay: is the server out
 // Generation implements Backend.
 func (r *Redis) Generation(ctx context.Context, server string) (uint64, error) {
 	var generation uint64
-	err := r.breaker.do(ctx, func(ctx context.Context) (err error) {
+	err := r.breaker.Do(ctx, func(ctx context.Context) (err error) {
 		for attempt := range renewals {
 			now, err := r.records(ctx, server)
 			if err != nil {

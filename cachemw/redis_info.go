@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"sark/internal/redisguard"
 )
 
 // RedisInfo is what the Redis server says about itself, everything included that other programs keep there. For a cluster
@@ -29,7 +31,7 @@ type RedisInfo struct {
 func (r *Redis) Info(ctx context.Context) (RedisInfo, error) {
 	var mu sync.Mutex
 	var sum RedisInfo
-	err := eachMaster(ctx, r.client, func(ctx context.Context, c redis.UniversalClient) error {
+	err := redisguard.EachMaster(ctx, r.client, func(ctx context.Context, c redis.UniversalClient) error {
 		// One answer with every section: older servers take no more than one name.
 		text, err := c.Info(ctx).Result()
 		if err != nil {

@@ -1,4 +1,4 @@
-package cachemw
+package redisguard
 
 // These tests use the breaker itself, because real servers cannot be slow by an exact time.
 
@@ -20,14 +20,14 @@ var (
 )
 
 // testBreaker returns a breaker with a limit of a second, and the time that its probe takes.
-func testBreaker(t *testing.T) (*breaker, *atomic.Int64) {
+func testBreaker(t *testing.T) (*Breaker, *atomic.Int64) {
 	var probe atomic.Int64
-	b := newBreaker(breakerOptions{
+	b := newBreaker(options{
 		limit: time.Second, health: time.Minute,
 		probe:   func(ctx context.Context) error { return pass(ctx, time.Duration(probe.Load())) },
 		trouble: func(err error) bool { return !errors.Is(err, errReply) },
 	})
-	t.Cleanup(b.close)
+	t.Cleanup(b.Close)
 	return b, &probe
 }
 
@@ -67,16 +67,16 @@ func TestBreakerOpens(t *testing.T) {
 					ctx = context.Background()
 				}
 				start := time.Now()
-				_ = b.do(ctx, c.operation)
+				_ = b.Do(ctx, c.operation)
 				if took := time.Since(start); took != c.costs {
 					t.Errorf("took %s, want %s", took, c.costs)
 				}
-				if got := b.err() != nil; got != c.opens {
-					t.Errorf("open: %v (%v), want %v", got, b.err(), c.opens)
+				if got := b.Err() != nil; got != c.opens {
+					t.Errorf("open: %v (%v), want %v", got, b.Err(), c.opens)
 				}
 				start = time.Now()
-				err := b.do(context.Background(), func(context.Context) error { return nil })
-				if errors.Is(err, errBreakerOpen) != c.opens || time.Since(start) != 0 {
+				err := b.Do(context.Background(), func(context.Context) error { return nil })
+				if errors.Is(err, ErrOpen) != c.opens || time.Since(start) != 0 {
 					t.Errorf("the next operation: %v after %s", err, time.Since(start))
 				}
 			})
@@ -92,10 +92,10 @@ func TestBreakerCloses(t *testing.T) {
 		after := func(d time.Duration) {
 			_ = pass(context.Background(), d)
 			synctest.Wait()
-			got = append(got, b.err() == nil)
+			got = append(got, b.Err() == nil)
 		}
 		probe.Store(int64(time.Hour))
-		_ = b.do(context.Background(), func(context.Context) error { return errDown })
+		_ = b.Do(context.Background(), func(context.Context) error { return errDown })
 		after(10 * time.Second)
 		probe.Store(int64(501 * time.Millisecond))
 		after(10 * time.Second)
@@ -116,7 +116,7 @@ func TestBreakerProbesWhileClosed(t *testing.T) {
 		b, probe := testBreaker(t)
 		probe.Store(int64(time.Hour))
 		_ = pass(context.Background(), 2*time.Minute)
-		if b.err() == nil {
+		if b.Err() == nil {
 			t.Error("closed")
 		}
 	})
@@ -125,13 +125,13 @@ func TestBreakerProbesWhileClosed(t *testing.T) {
 // TestBreakerSurvivesAPanic has a probe that panics: trouble like any other.
 func TestBreakerSurvivesAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(breakerOptions{
+		b := newBreaker(options{
 			limit: time.Second, health: time.Minute, probe: func(context.Context) error { panic("oops") },
 			trouble: func(error) bool { return true },
 		})
-		defer b.close()
+		defer b.Close()
 		_ = pass(context.Background(), 2*time.Minute)
-		if b.err() == nil {
+		if b.Err() == nil {
 			t.Error("closed")
 		}
 	})

@@ -1,4 +1,4 @@
-package cachemw
+package redisguard
 
 import (
 	"context"
@@ -9,35 +9,36 @@ import (
 	"time"
 )
 
-// errBreakerOpen is what a request gets at once while its backend is left alone.
-var errBreakerOpen = errors.New("the breaker is open")
+// ErrOpen is what an operation gets at once while the server is left alone.
+var ErrOpen = errors.New("the breaker is open")
 
-// probeInterval is how long the breaker leaves a backend in trouble alone between two probes.
+// probeInterval is how long the breaker leaves a server in trouble alone between two probes.
 const probeInterval = 100 * time.Millisecond
 
-// breakerOptions are the options of newBreaker.
-type breakerOptions struct {
+// options are those of Options, the server apart.
+type options struct {
 	// limit is how long one operation may take.
 	limit time.Duration
-	// health is how often a backend without trouble is probed.
+	// health is how often a server without trouble is probed.
 	health time.Duration
-	// probe asks the backend for a sign of life.
+	// probe asks the server for a sign of life.
 	probe func(ctx context.Context) error
-	// trouble reports whether an error means that the backend is in trouble, rather than that it dislikes the question.
+	// trouble reports whether an error means that the server is in trouble, rather than that it dislikes the question.
 	trouble func(err error) bool
 }
 
-// breaker keeps requests away from a backend that is slow or gone. The first operation that fails, or takes longer than
+// Breaker keeps requests away from a server that is slow or gone. The first operation that fails, or takes longer than
 // half of its limit, opens it; from then on none is tried until a probe in the background is answered within that half.
-// So trouble costs a request at most the limit, once, and a backend that is always slow is not asked at all.
+// So trouble costs a request at most the limit, once, and a server that is always slow is not asked at all.
 //
-// Its goroutine is started by newBreaker and ended by close, which waits for it.
-type breaker struct {
-	o    breakerOptions
+// Its goroutine is started by New and ended by Close, which waits for it. All methods but Close may be called from several
+// goroutines at once.
+type Breaker struct {
+	o    options
 	open atomic.Bool
 	// tripped has room for one: a wake-up that is not yet heard stands for all that follow.
 	tripped chan struct{}
-	trips   counter
+	trips   atomic.Uint64
 	stop    context.CancelFunc
 	stopped chan struct{}
 
@@ -46,23 +47,23 @@ type breaker struct {
 }
 
 // newBreaker returns a closed breaker, which the caller must close.
-func newBreaker(o breakerOptions) *breaker {
+func newBreaker(o options) *Breaker {
 	ctx, stop := context.WithCancel(context.Background())
-	b := &breaker{o: o, tripped: make(chan struct{}, 1), stop: stop, stopped: make(chan struct{})}
+	b := &Breaker{o: o, tripped: make(chan struct{}, 1), stop: stop, stopped: make(chan struct{})}
 	go b.run(ctx)
 	return b
 }
 
-// close stops the probes and waits for the one that is under way.
-func (b *breaker) close() {
+// Close stops the probes and waits for the one that is under way.
+func (b *Breaker) Close() {
 	b.stop()
 	<-b.stopped
 }
 
-// do tries an operation within the limit, or returns errBreakerOpen.
-func (b *breaker) do(ctx context.Context, operation func(ctx context.Context) error) error {
+// Do tries an operation within the limit, or returns ErrOpen.
+func (b *Breaker) Do(ctx context.Context, operation func(ctx context.Context) error) error {
 	if b.open.Load() {
-		return errBreakerOpen
+		return ErrOpen
 	}
 	start := time.Now()
 	limited, cancel := context.WithTimeout(ctx, b.o.limit)
@@ -89,8 +90,8 @@ func orSlow(err error) error {
 	return err
 }
 
-// err returns why the breaker is open, nil when it is closed.
-func (b *breaker) err() error {
+// Err returns why the breaker is open, nil when it is closed.
+func (b *Breaker) Err() error {
 	if !b.open.Load() {
 		return nil
 	}
@@ -100,7 +101,7 @@ func (b *breaker) err() error {
 }
 
 // trip opens the breaker.
-func (b *breaker) trip(cause error) {
+func (b *Breaker) trip(cause error) {
 	b.mu.Lock()
 	b.cause = cause
 	b.mu.Unlock()
@@ -116,7 +117,7 @@ func (b *breaker) trip(cause error) {
 
 // run probes until ctx ends: often while the breaker is open, now and then while it is closed, so that trouble is known
 // before a request meets it.
-func (b *breaker) run(ctx context.Context) {
+func (b *Breaker) run(ctx context.Context) {
 	defer close(b.stopped)
 	timer := time.NewTimer(b.interval())
 	defer timer.Stop()
@@ -133,7 +134,7 @@ func (b *breaker) run(ctx context.Context) {
 }
 
 // interval returns how long to wait before the next probe.
-func (b *breaker) interval() time.Duration {
+func (b *Breaker) interval() time.Duration {
 	if b.open.Load() {
 		return probeInterval
 	}
@@ -141,7 +142,7 @@ func (b *breaker) interval() time.Duration {
 }
 
 // probe asks for a sign of life and closes or opens the breaker accordingly.
-func (b *breaker) probe(ctx context.Context) {
+func (b *Breaker) probe(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, b.o.limit/2)
 	defer cancel()
 	err := guarded(func() error { return b.o.probe(limited) })
