@@ -37,6 +37,8 @@ type Server struct {
 	// Passthrough lists other exact paths of the server that are reachable;
 	// everything else is 404.
 	Passthrough []string `key:"passthrough"`
+	// Limit overrides limits.server_rate for this server.
+	Limit ServerLimit `key:"limit"`
 	// Timeouts override proxy.timeouts for this server.
 	Timeouts Timeouts `key:"timeouts"`
 }
@@ -55,6 +57,16 @@ type UpstreamTLS struct {
 	// ServerName is the name that the server's certificate must be for; empty
 	// takes the host of url.
 	ServerName string `key:"server_name"`
+}
+
+// ServerLimit bounds the calls of everybody to one server.
+type ServerLimit struct {
+	// Rate is how many calls a minute are forwarded to the server; 0 takes
+	// limits.server_rate.
+	Rate int `key:"rate" default:"0" min:"0" max:"1000000" unit:"calls per minute"`
+	// Burst is how many calls the server may receive at once; 0 takes
+	// limits.server_burst.
+	Burst int `key:"burst" default:"0" min:"0" max:"1000000" unit:"calls"`
 }
 
 // Tool is what the operator knows of one tool. It wins over the registry and

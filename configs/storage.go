@@ -56,6 +56,10 @@ type Redis struct {
 	SocketKeepalive bool `key:"socket_keepalive" default:"true" reload:"restart" env:"VALKEY_SOCKET_KEEPALIVE,REDIS_SOCKET_KEEPALIVE"`
 	// RetryOnTimeout repeats a command that timed out.
 	RetryOnTimeout bool `key:"retry_on_timeout" default:"true" reload:"restart" env:"VALKEY_RETRY_ON_TIMEOUT,REDIS_RETRY_ON_TIMEOUT"`
+	// HMACKey signs what gateways keep in Redis, so that whoever else can write
+	// there cannot forge a binding or an answer. It has at least 32 bytes and is
+	// the same for all replicas. Empty signs nothing.
+	HMACKey string `key:"hmac_key" reload:"restart" secret:"true"`
 	// HealthCheckInterval is the pause between two background pings, which feed
 	// the health words and the breaker.
 	HealthCheckInterval time.Duration `key:"health_check_interval" default:"30s" reload:"restart" env:"VALKEY_HEALTH_CHECK_INTERVAL,REDIS_HEALTH_CHECK_INTERVAL" min:"100ms" max:"1h"`
@@ -90,10 +94,17 @@ type Cache struct {
 // Limits configures the rate limits. A rate of zero sets no limit.
 type Limits struct {
 	// RedisURL is where limits are counted for all replicas; empty takes redis.url.
+	// The other settings of redis apply to it too.
 	RedisURL string `key:"redis_url" reload:"restart" secret:"url"`
 	// AuthFailuresPerMinute is how many failed authentications one client
 	// address has; after that its requests with credentials get 429.
 	AuthFailuresPerMinute int `key:"auth_failures_per_minute" default:"30" reload:"live" min:"1" max:"1000000" unit:"failures" off:"0"`
+	// Shared counts the calls of all replicas together in Redis, when there is one.
+	// Without it each replica counts for itself.
+	Shared bool `key:"shared" default:"true" reload:"restart"`
+	// Timeout bounds one question to Redis. When it is over, or Redis is gone,
+	// each replica counts for itself until Redis answers again.
+	Timeout time.Duration `key:"timeout" default:"50ms" reload:"restart" min:"1ms" max:"5s"`
 	// PrincipalRate is how many calls a minute one principal may have forwarded.
 	PrincipalRate int `key:"principal_rate" default:"0" reload:"live" min:"0" max:"1000000" unit:"calls per minute"`
 	// PrincipalBurst is how many calls a principal may make at once.
@@ -111,9 +122,11 @@ type Limits struct {
 // Sessions configures the binding of MCP sessions and tasks to principals.
 type Sessions struct {
 	// RedisURL is where bindings are kept for all replicas; empty takes redis.url.
+	// The other settings of redis apply to it too.
 	RedisURL string `key:"redis_url" reload:"restart" secret:"url"`
 	// TTL is how long a binding outlives the last use of its session.
 	TTL time.Duration `key:"ttl" default:"24h" reload:"restart" min:"1m" max:"720h"`
-	// MaxPerPrincipal is the most sessions that one principal may hold.
+	// MaxPerPrincipal is the most sessions that one principal may hold at one
+	// replica; the one unused for longest makes room.
 	MaxPerPrincipal int `key:"max_per_principal" default:"1000" reload:"live" min:"1" max:"1000000" unit:"sessions"`
 }

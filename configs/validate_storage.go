@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// shortestKey is the least length of the HMAC key of the trail, in bytes: the
-// size of a SHA-256.
+// shortestKey is the least length of an HMAC key in bytes: the size of a SHA-256.
 const shortestKey = 32
 
 // checkStorage checks the database, Redis and the spool.
@@ -17,8 +16,31 @@ func checkStorage(issues *Issues, c Config) {
 	checkRedisURL(issues, "redis.url", c.Redis.URL)
 	checkRedisURL(issues, "sessions.redis_url", c.Sessions.RedisURL)
 	checkRedisURL(issues, "limits.redis_url", c.Limits.RedisURL)
-	if key := c.Audit.HashKey; key != "" && len(key) < shortestKey {
-		issues.add("audit.hash_key", fmt.Sprintf("must have at least %d bytes", shortestKey))
+	checkKey(issues, "redis.hmac_key", c.Redis.HMACKey)
+	checkBurst(issues, "limits.principal_burst", c.Limits.PrincipalRate, c.Limits.PrincipalBurst)
+	checkBurst(issues, "limits.server_burst", c.Limits.ServerRate, c.Limits.ServerBurst)
+	checkBurst(issues, "limits.tool_burst", c.Limits.ToolRate, c.Limits.ToolBurst)
+	for i, s := range c.Proxy.Servers {
+		checkBurst(issues, fmt.Sprintf("proxy.servers[%d].limit.burst", i), s.Limit.Rate, s.Limit.Burst)
+	}
+	checkKey(issues, "audit.hash_key", c.Audit.HashKey)
+}
+
+// checkKey checks the length of an HMAC key.
+func checkKey(issues *Issues, at, key string) {
+	if key != "" && len(key) < shortestKey {
+		issues.add(at, fmt.Sprintf("must have at least %d bytes", shortestKey))
+	}
+}
+
+// minutesOfYear is how long a burst may take to refill.
+const minutesOfYear = 365 * 24 * 60
+
+// checkBurst checks that a burst refills within a year at a rate of calls a
+// minute.
+func checkBurst(issues *Issues, at string, rate, burst int) {
+	if rate > 0 && burst/rate >= minutesOfYear {
+		issues.add(at, fmt.Sprintf("takes more than a year to refill at %d calls a minute: lower it or raise the rate", rate))
 	}
 }
 

@@ -62,11 +62,11 @@ func (x *Exchange) policyHeaders() map[string]string {
 	return m
 }
 
-// fulfillable reports whether the demands of an allow can be met on this exchange. Redaction and limits of a policy are
-// not known here, so an allow that demands them is a denial.
+// fulfillable reports whether the demands of an allow can be met on this exchange. Redaction is not known here, so an allow
+// that demands it is a denial.
 func (h *Handler) fulfillable(x *Exchange) bool {
 	o := &x.Decision.Obligations
-	return len(o.Redact) == 0 && o.Limit == nil
+	return len(o.Redact) == 0 && h.limitable(x, o.Limit)
 }
 
 func (h *Handler) denied(x *Exchange) *Problem {

@@ -24,6 +24,7 @@ import (
 //	parse         Call, tool
 //	decide        Decision
 //	lookup        cache, entry
+//	limit         limits
 //	reserve       ticket
 //	forward       upstreamTime, local, left
 //	respond       what was counted on the way out
@@ -56,6 +57,8 @@ type Exchange struct {
 	Decision authz.Decision
 
 	cache cacheState
+
+	limits limitState
 
 	ticket audit.Ticket
 	opened bool // an open event was recorded

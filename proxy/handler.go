@@ -45,8 +45,8 @@ type Recorder interface {
 	Reserve(intent *audit.Event) (audit.Ticket, error)
 }
 
-// Limiter spends from a bucket; ok is false when it is empty, and retry says when it will not be.
-type Limiter interface {
+// FailureLimiter spends from a bucket; ok is false when it is empty, and retry says when it will not be.
+type FailureLimiter interface {
 	Allow(key string, now time.Time) (ok bool, retry time.Duration)
 }
 
@@ -184,10 +184,13 @@ type Options struct {
 	CacheRules cachemw.Rules
 	// PartitionByPrincipal shares private entries between credentials of one principal (cache.partition: principal).
 	PartitionByPrincipal bool
-	// Limiter is asked once for each forwarded request, by principal; nil allows all.
+	// Limiter is asked once for each request that is to be forwarded and has a limit; nil forbids limits, those of
+	// policies included.
 	Limiter Limiter
+	// Rates are the limits of all servers.
+	Rates Rates
 	// AuthFailures is asked for each refused credential, by address; nil allows all.
-	AuthFailures Limiter
+	AuthFailures FailureLimiter
 	// Sessions binds legacy sessions to who opened them; nil binds none.
 	Sessions Sessions
 	// Local serves the management API; nil when this handler serves MCP servers only.

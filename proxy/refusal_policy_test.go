@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"crypto/tls"
 	"os"
 	"path/filepath"
@@ -31,6 +32,13 @@ func refusedCallers() map[string]failure {
 				c.Post("/mcp", allowedCall, bearer("analyst"), "Mcp-Session-Id: somebody-else's")
 			},
 			empty: true,
+		},
+		"session-unknown": {
+			setup: func(t *testing.T, s *setup) { s.Sessions = lostSessions(t) },
+			send: func(c *testkit.RawClient) {
+				c.Post("/mcp", allowedCall, bearer("analyst"), "Mcp-Session-Id: of-another-replica")
+			},
+			header: map[string]string{"Retry-After": "1"},
 		},
 		"credential-invalid": {send: func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, wrong) }, header: challenge},
 		"credential-token":   {send: func(c *testkit.RawClient) { c.Post("/mcp", allowedCall, "Authorization: Bearer a.b.c") }, header: challenge},
@@ -87,8 +95,9 @@ func refusedCalls() map[string]failure {
 		"policy-slow":        {setup: withPolicy(slowPolicy, 50*time.Millisecond)},
 		"obligation-unknown": {setup: withPolicy(obliging(`{"watermark": true}`), 0)},
 		"obligation-unmet":   {setup: withPolicy(obliging(`{"redact": ["arguments.text"]}`), 0)},
+		"obligation-limit":   {setup: withPolicy(obliging(`{"limit": {"rate": 10}}`), 0)},
 		"rate-limit": {
-			setup: func(t *testing.T, s *setup) { s.Limiter = slowLimiter(t) },
+			setup: limited(proxy.Rates{Principal: hourly(1)}),
 			begin: func(t *testing.T, g *gateway) func() {
 				c := g.Dial(t)
 				c.Post("/mcp", `{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"greet"}}`, bearer("analyst"))
@@ -97,7 +106,9 @@ func refusedCalls() map[string]failure {
 				}
 				return func() {}
 			},
-			before: 1, header: map[string]string{"Retry-After": "3600"}, dead: true,
+			before: 1, dead: true, header: map[string]string{
+				"Retry-After": "3600", "Ratelimit-Policy": `"principal";q=1;w=3600`, "Ratelimit": `"principal";r=0;t=3600`,
+			},
 		},
 	}
 }
@@ -126,26 +137,54 @@ func withPolicy(rules string, timeout time.Duration) func(*testing.T, *setup) {
 	}
 }
 
-// slowLimiter allows one call an hour.
-func slowLimiter(t *testing.T) proxy.Limiter {
+// slowLimiter allows one refused credential an hour.
+func slowLimiter(t *testing.T) proxy.FailureLimiter {
 	t.Helper()
 	now := time.Now()
 	l, err := limit.New(limit.Options{Rate: 1, Per: time.Hour, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return frozen{l, now}
+	return frozen{Limiter: l, now: now}
+}
+
+// limited makes a gateway with limits, whose clock stands still.
+func limited(rates proxy.Rates) func(*testing.T, *setup) {
+	return func(t *testing.T, s *setup) {
+		t.Helper()
+		c, err := limit.NewCounter(limit.CounterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		s.Limiter, s.Rates = frozen{Counter: c, now: time.Now()}, rates
+	}
+}
+
+// hourly is a rate of n calls an hour, all at once.
+func hourly(n int) limit.Rate {
+	r, err := limit.NewRate(n, time.Hour, n)
+	if err != nil {
+		panic(err)
+	}
+	return r
 }
 
 // frozen is a limiter whose clock stands still.
 type frozen struct {
 	*limit.Limiter
+	*limit.Counter
 	now time.Time
 }
 
-// Allow implements proxy.Limiter.
+// Allow implements proxy.FailureLimiter.
 func (f frozen) Allow(key string, _ time.Time) (bool, time.Duration) {
 	return f.Limiter.Allow(key, f.now)
+}
+
+// Take implements proxy.Limiter.
+func (f frozen) Take(ctx context.Context, quotas []limit.Quota, _ time.Time) limit.Verdict {
+	return f.Counter.Take(ctx, quotas, f.now)
 }
 
 // authenticatorOfYesterday accepts tokens of an issuer, and returns one of them that has expired.

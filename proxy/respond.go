@@ -44,6 +44,9 @@ func (x *Exchange) mark() {
 		x.scratch = appendUUID(x.scratch[:0], x.Decision.ID)
 		hd.SetCanonical([]byte(headerDecisionID), x.scratch)
 	}
+	if x.limits.n > 0 {
+		x.limitHeaders()
+	}
 	if x.cache.status == cacheMiss || x.cache.status == cacheBypass {
 		x.cacheHeaders(0)
 	}

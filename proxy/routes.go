@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sark/authz"
+	"sark/internal/limit"
 )
 
 // ServerOptions describe one MCP server to stand in front of.
@@ -28,6 +29,8 @@ type ServerOptions struct {
 	CacheScope string
 	// Passthrough lists other exact paths that are forwarded; everything else is 404.
 	Passthrough []string
+	// Rate is how many calls of everybody are forwarded to it; the zero Rate takes Options.Rates.
+	Rate limit.Rate
 	// Upstream are the limits of the connections to it.
 	Upstream UpstreamOptions
 }
@@ -55,6 +58,7 @@ type server struct {
 	tools      map[string]authz.Tool
 	forward    bool // the caller's credential is passed on
 	private    bool // cache scope "public" is not honoured
+	rate       limit.Rate
 	upstream   *upstream
 	hostHeader string
 	resource   string // OAuth identifier, or ""
@@ -81,6 +85,7 @@ func newRoutes(o *Options) (routes, error) {
 		if err := rs.add(&o.Servers[i], len(o.Servers) == 1); err != nil {
 			return rs, fmt.Errorf("proxy: server %q: %w", o.Servers[i].Name, err)
 		}
+		setDefault(&rs.servers[i].rate, o.Rates.Server)
 	}
 	if o.Local != nil {
 		rs.local = &target{kind: kindLocal}
@@ -97,7 +102,7 @@ func (rs *routes) add(o *ServerOptions, only bool) error {
 		return err
 	}
 	s := &server{
-		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private",
+		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private", rate: o.Rate,
 		policy:   authz.Server{ID: o.Name, Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
 		tools:    make(map[string]authz.Tool, len(o.Tools)),
 		upstream: newUpstream(at, o.Upstream), hostHeader: at.host, resource: o.Resource,

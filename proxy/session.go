@@ -1,22 +1,26 @@
 package proxy
 
 import (
+	"context"
 	"crypto/sha256"
 	"strconv"
 	"time"
 
 	"sark/internal/audit"
+	"sark/internal/authn"
 	"sark/internal/mcp"
+	"sark/internal/session"
 )
 
-// Sessions remembers which principal owns a legacy MCP session. now is the exchange's own clock read.
+// Sessions remembers which principal owns a legacy MCP session. now is the exchange's own clock read. An error means that
+// nobody can say at the moment.
 type Sessions interface {
 	// Bind makes owner the owner of a new session; false when the id belongs to somebody else.
-	Bind(id []byte, owner [32]byte, now time.Time) bool
+	Bind(ctx context.Context, kind session.Kind, id []byte, owner [32]byte, now time.Time) (bool, error)
 	// Owned reports whether the session is owner's. Unknown and foreign are the same.
-	Owned(id []byte, owner [32]byte, now time.Time) bool
+	Owned(ctx context.Context, kind session.Kind, id []byte, owner [32]byte, now time.Time) (bool, error)
 	// Drop forgets a session of owner.
-	Drop(id []byte, owner [32]byte)
+	Drop(ctx context.Context, kind session.Kind, id []byte, owner [32]byte)
 }
 
 const sessionHeader = "Mcp-Session-Id"
@@ -34,7 +38,11 @@ func (h *Handler) session(x *Exchange) bool {
 		hd.Del(sessionHeader)
 		return true
 	}
-	if h.o.Sessions.Owned(id, x.owner(), x.Start) {
+	owned, err := h.o.Sessions.Owned(x.context(), session.Session, id, x.owner(), x.Start)
+	if err != nil {
+		return x.refuse(sessionsUnavailable(err))
+	}
+	if owned {
 		return true
 	}
 	return x.refuse(&Problem{Status: 404, Rule: "session", Reason: "no such session", Outcome: audit.OutcomeDenied, Empty: true})
@@ -48,26 +56,44 @@ func (h *Handler) settle(x *Exchange) {
 	}
 	asked, resp := x.ctx.Request.Header.Peek(sessionHeader), &x.ctx.Response
 	if x.Call.Action == mcp.ActionEnd && resp.StatusCode() < 300 {
-		h.o.Sessions.Drop(asked, x.owner())
+		h.o.Sessions.Drop(x.context(), session.Session, asked, x.owner())
 		return
 	}
 	given := resp.Header.Peek(sessionHeader)
 	if len(given) == 0 || string(given) == string(asked) || resp.StatusCode() >= 400 {
 		return
 	}
-	if !h.o.Sessions.Bind(given, x.owner(), x.Start) {
+	bound, err := h.o.Sessions.Bind(x.context(), session.Session, given, x.owner(), x.Start)
+	switch {
+	case err != nil:
+		x.refuse(sessionsUnavailable(err))
+	case !bound:
 		x.refuse(&Problem{Status: 502, Rule: "session", Reason: "the server gave out a session of another caller", Outcome: audit.OutcomeUpstreamFailed})
 	}
 }
 
+// sessionsUnavailable is the problem of a session of which nobody here knows whose it is. The client may ask again: a 404
+// would end a session that may well be its own.
+func sessionsUnavailable(cause error) *Problem {
+	return &Problem{Status: 503, Rule: "session", Reason: "sessions cannot be looked up now", Retry: time.Second, Cause: cause}
+}
+
 // owner identifies the principal behind the credential, so that a session outlives the renewal of a token.
 func (x *Exchange) owner() [32]byte {
-	p := x.Principal
-	b := x.scratch[:0]
+	x.scratch = appendOwner(x.scratch[:0], x.Principal)
+	return sha256.Sum256(x.scratch)
+}
+
+// appendOwner appends what identifies a principal, and nobody else.
+func appendOwner(dst []byte, p *authn.Principal) []byte {
 	for _, part := range [...]string{string(p.Method), p.Issuer, p.ID, p.ClientID, p.KeyID} {
-		b = append(strconv.AppendInt(b, int64(len(part)), 10), ':')
-		b = append(b, part...)
+		dst = appendSized(dst, part)
 	}
-	x.scratch = b
-	return sha256.Sum256(b)
+	return dst
+}
+
+// appendSized appends a text after its length, so that texts one after the other can be read in one way only.
+func appendSized(dst []byte, text string) []byte {
+	dst = append(strconv.AppendInt(dst, int64(len(text)), 10), ':')
+	return append(dst, text...)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"sark/internal/session"
 	"sark/internal/testkit"
@@ -25,6 +26,22 @@ func newSessions(t *testing.T) *session.Bindings {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// lostSessions are bindings whose Redis is gone.
+func lostSessions(t *testing.T) *session.Bindings {
+	t.Helper()
+	s := testkit.StartRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+	t.Cleanup(func() { _ = client.Close() })
+	b, err := session.New(session.Options{TTL: time.Hour, Client: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	s.Kill()
 	return b
 }
 

@@ -17,6 +17,7 @@ import (
 	"sark/internal/admin"
 	"sark/internal/api"
 	"sark/internal/authn"
+	"sark/internal/limit"
 	"sark/internal/session"
 	"sark/internal/telemetry"
 	"sark/proxy"
@@ -57,9 +58,11 @@ type gateway struct {
 	spool    *spool.Spool
 	engine   *authz.Engine
 	authn    *authn.Authenticator
-	redis    redis.UniversalClient // nil without redis.url
+	clients  map[string]redis.UniversalClient // by address
 	cache    *cachemw.Cache
 	sessions *session.Bindings
+	limits   *limit.Counter
+	rates    proxy.Rates
 	health   *admin.Health
 	api      *api.API
 	servers  []proxy.ServerOptions
@@ -108,7 +111,7 @@ func newGateway(o Options) (*gateway, error) {
 	if issues := Unsupported(&c); len(issues) > 0 {
 		return nil, issues
 	}
-	g := &gateway{o: o, c: &c, log: o.Log, failed: make(chan error, 8)}
+	g := &gateway{o: o, c: &c, log: o.Log, clients: map[string]redis.UniversalClient{}, failed: make(chan error, 8)}
 	if g.log == nil {
 		log, level, err := telemetry.NewLogger(telemetry.LogOptions{Level: c.Log.Level, Format: c.Log.Format})
 		if err != nil {
@@ -137,8 +140,9 @@ func (g *gateway) start(ctx context.Context) error {
 		{"audit spool", g.openSpool},
 		{"policy", g.openPolicy},
 		{"authentication", g.openAuthn},
-		{"sessions", g.openSessions},
 		{"cache", g.openCache},
+		{"sessions", g.openSessions},
+		{"limits", g.openLimits},
 		{"health", g.openHealth},
 		{"management api", g.openAPI},
 		{"listeners", g.listen},

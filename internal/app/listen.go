@@ -115,7 +115,7 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 	c := g.c
 	o := proxy.Options{
 		Authenticator: g.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c),
-		Sessions:             g.sessions,
+		Sessions: g.sessions, Limiter: g.limits, Rates: g.rates,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
 		TrustedProxies: c.Proxy.TrustedProxies,
@@ -154,10 +154,7 @@ func redacted(r *audit.Redactor) func([]byte) []byte {
 // serve runs one listener of the data plane.
 func (g *gateway) serve(key string, l net.Listener, o proxy.Options, secure *tls.Config) (err error) {
 	c := g.c
-	if o.Limiter, err = limiter(c.Limits.PrincipalRate, c.Limits.PrincipalBurst); err != nil {
-		return fmt.Errorf("limits.principal_rate: %w", err)
-	}
-	if o.AuthFailures, err = limiter(c.Limits.AuthFailuresPerMinute, c.Limits.AuthFailuresPerMinute); err != nil {
+	if o.AuthFailures, err = failureLimiter(c.Limits.AuthFailuresPerMinute); err != nil {
 		return fmt.Errorf("limits.auth_failures_per_minute: %w", err)
 	}
 	h, err := proxy.New(o)

@@ -77,12 +77,12 @@ func cacheRules(c *configs.Config) cachemw.Rules {
 	}
 }
 
-// limiter returns the limiter of n calls a minute, nil when n is 0.
-func limiter(n, burst int) (proxy.Limiter, error) {
+// failureLimiter returns the limiter of n refused credentials a minute, nil when n is 0.
+func failureLimiter(n int) (proxy.FailureLimiter, error) {
 	if n == 0 {
 		return nil, nil //nolint:nilnil // no limiter is the answer
 	}
-	return limit.New(limit.Options{Rate: n, Per: time.Minute, Burst: burst})
+	return limit.New(limit.Options{Rate: n, Per: time.Minute, Burst: n})
 }
 
 func durability(word string) spool.Mode {

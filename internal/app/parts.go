@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"sark/authz"
@@ -15,7 +14,6 @@ import (
 	"sark/internal/api"
 	"sark/internal/audit"
 	"sark/internal/authn"
-	"sark/internal/session"
 	"sark/proxy"
 )
 
@@ -60,26 +58,19 @@ func (g *gateway) openAuthn(context.Context) error {
 	return nil
 }
 
-func (g *gateway) openSessions(context.Context) (err error) {
-	g.sessions, err = session.New(session.Options{TTL: g.c.Sessions.TTL, MaxPerPrincipal: g.c.Sessions.MaxPerPrincipal})
-	return err
-}
-
 func (g *gateway) openCache(context.Context) (err error) {
 	if !g.c.Cache.Enabled {
 		return nil
 	}
 	o := cachemw.Options{MaxBytes: int64(g.c.Cache.MaxBytes), Registerer: g.metrics}
 	if g.c.Redis.URL != "" {
-		redis.SetLogger(redisLogger{g.log})
-		if g.redis, err = redisClient(g.c.Redis); err != nil {
+		client, err := g.client("redis.url", g.c.Redis.URL)
+		if err != nil {
 			return err
 		}
-		g.life.onStop("redis client", func(context.Context) error { return g.redis.Close() })
-		if o.Backend, err = g.sharedCache(g.redis); err != nil {
+		if o.Backend, err = g.sharedCache(client); err != nil {
 			return err
 		}
-		g.log.Warn("sessions and rate limits are kept in this process: run one replica, or send a client to the same one")
 	}
 	if g.cache, err = cachemw.New(o); err != nil {
 		return err
@@ -98,9 +89,7 @@ func (g *gateway) openHealth(context.Context) (err error) {
 	if len(g.certificates.all) > 0 { // those read before are in force
 		checks = append(checks, admin.Check{Name: "certificates", Run: g.certificates.check})
 	}
-	if g.redis != nil {
-		checks = append(checks, admin.Check{Name: "redis", Run: func(context.Context) error { return g.cache.Err() }, Pool: g.redisPool})
-	}
+	checks = append(checks, g.redisChecks()...)
 	g.health, err = admin.NewHealth(admin.HealthOptions{Log: g.log, Checks: checks})
 	return err
 }

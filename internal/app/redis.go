@@ -18,7 +18,8 @@ import (
 // keepalive is the pause between two TCP keep-alive probes of redis.socket_keepalive.
 const keepalive = 30 * time.Second
 
-// redisClient makes the one client of a shared cache server from the seed's settings. It connects when it is first used.
+// redisClient makes the client of a Redis server, Cluster, or Sentinel's master from the seed's settings. It connects when
+// it is first used.
 func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 	dialer := &net.Dialer{Timeout: c.SocketConnectTimeout, KeepAlive: -1}
 	if c.SocketKeepalive {
@@ -29,10 +30,23 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 		retries = 3
 	}
 	minIdle := min(c.MinIdle, c.PoolSize)
-	if c.Topology == "cluster" {
+	switch c.Topology {
+	case "sentinel":
+		o, err := redis.ParseFailoverURL(c.URL)
+		if err != nil {
+			return nil, fmt.Errorf("read the address: %w", err)
+		}
+		o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
+		o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout
+		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = retries, 1, true
+		if o.TLSConfig == nil {
+			o.Dialer = dialer.DialContext
+		}
+		return redis.NewFailoverClient(o), nil
+	case "cluster":
 		o, err := redis.ParseClusterURL(c.URL)
 		if err != nil {
-			return nil, fmt.Errorf("redis.url: %w", err)
+			return nil, fmt.Errorf("read the address: %w", err)
 		}
 		o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
 		o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout
@@ -41,7 +55,7 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 	}
 	o, err := redis.ParseURL(c.URL)
 	if err != nil {
-		return nil, fmt.Errorf("redis.url: %w", err)
+		return nil, fmt.Errorf("read the address: %w", err)
 	}
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
 	o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout
@@ -56,7 +70,7 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 func (g *gateway) sharedCache(client redis.UniversalClient) (cachemw.Backend, error) {
 	l2, err := cachemw.NewRedis(cachemw.RedisOptions{
 		Client: client, LookupTimeout: g.c.Cache.LookupTimeout, Timeout: g.c.Redis.SocketTimeout,
-		HealthInterval: g.c.Redis.HealthCheckInterval, Registerer: g.metrics,
+		HealthInterval: g.c.Redis.HealthCheckInterval, HMACKey: []byte(g.c.Redis.HMACKey), Registerer: g.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -81,9 +95,46 @@ func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
 	l.log.Debug("redis client", zap.String("fault", fmt.Sprintf(format, args...)))
 }
 
-// redisPool is the use of the client's connections.
-func (g *gateway) redisPool() admin.PoolStats {
-	s := g.redis.PoolStats()
+// client returns the client of an address, which parts with the same one share. key is the setting that names it.
+func (g *gateway) client(key, url string) (redis.UniversalClient, error) {
+	if c, ok := g.clients[url]; ok {
+		return c, nil
+	}
+	redis.SetLogger(redisLogger{g.log})
+	settings := g.c.Redis
+	settings.URL = url
+	c, err := redisClient(settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	g.clients[url] = c
+	g.life.onStop("redis client", func(context.Context) error { return c.Close() })
+	return c, nil
+}
+
+// redisChecks are the health of what is shared through Redis, each with the connections that it uses.
+func (g *gateway) redisChecks() []admin.Check {
+	var checks []admin.Check
+	add := func(name, url string, run func() error) {
+		if client, ok := g.clients[url]; ok && url != "" {
+			checks = append(checks, admin.Check{
+				Name: name, Run: func(context.Context) error { return run() }, Pool: func() admin.PoolStats { return g.redisPool(client) },
+			})
+		}
+	}
+	if g.cache != nil {
+		add("redis", g.c.Redis.URL, g.cache.Err)
+	}
+	add("sessions", g.c.SessionsRedisURL(), g.sessions.Err)
+	if g.c.Limits.Shared {
+		add("limits", g.c.LimitsRedisURL(), g.limits.Err)
+	}
+	return checks
+}
+
+// redisPool is the use of a client's connections.
+func (g *gateway) redisPool(client redis.UniversalClient) admin.PoolStats {
+	s := client.PoolStats()
 	open, idle := int(s.TotalConns), int(s.IdleConns)
 	return admin.PoolStats{Open: open, InUse: open - idle, Idle: idle, Max: g.c.Redis.PoolSize}
 }

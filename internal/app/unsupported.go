@@ -20,12 +20,7 @@ func Unsupported(c *configs.Config) configs.Issues {
 	refuse(c.Proxy.AllowBatch, "proxy.allow_batch", "batches are refused; remove the key")
 	refuse(c.Proxy.MaxDepth != mcp.MaxDepth, "proxy.max_depth", fmt.Sprintf("bodies may nest %d levels deep; remove the key", mcp.MaxDepth))
 	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
-	refuse(c.Redis.Topology == "sentinel", "redis.topology", "use standalone or cluster")
 	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
-	refuse(c.Sessions.RedisURL != "", "sessions.redis_url", "remove the key")
-	refuse(c.Limits.RedisURL != "", "limits.redis_url", "limits are counted in memory; remove the key")
-	refuse(c.Limits.ServerRate > 0, "limits.server_rate", "use limits.principal_rate")
-	refuse(c.Limits.ToolRate > 0, "limits.tool_rate", "use limits.principal_rate")
 	expires := c.Audit.Retention != 0 && c.Audit.Retention != standard.Audit.Retention
 	refuse(expires, "audit.retention", "the trail keeps every event; write -1 or remove the key")
 	compressed := c.Audit.CompressAfter != 0 && c.Audit.CompressAfter != standard.Audit.CompressAfter

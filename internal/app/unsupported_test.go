@@ -34,12 +34,7 @@ func TestUnsupported(t *testing.T) {
 		"proxy.servers[0].authorization": func(c *configs.Config) { c.Proxy.Servers[0].Authorization = "exchange" },
 		"proxy.servers[1].cache_scope":   func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
 		"authz.mode":                     func(c *configs.Config) { c.Authz.Mode = "shadow" },
-		"redis.topology":                 func(c *configs.Config) { c.Redis.Topology = "sentinel" },
 		"cache.debug_headers":            func(c *configs.Config) { c.Cache.DebugHeaders = true },
-		"sessions.redis_url":             func(c *configs.Config) { c.Sessions.RedisURL = "redis://cache:6379" },
-		"limits.redis_url":               func(c *configs.Config) { c.Limits.RedisURL = "redis://cache:6379" },
-		"limits.server_rate":             func(c *configs.Config) { c.Limits.ServerRate = 1 },
-		"limits.tool_rate":               func(c *configs.Config) { c.Limits.ToolRate = 1 },
 		"audit.retention":                func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
 		"audit.compress_after":           func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
 	} {

@@ -1,39 +1,75 @@
 package session
 
 import (
-	"container/list"
-	"crypto/sha256"
+	"context"
 	"errors"
-	"sync"
+	"fmt"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 )
 
-// Options bound the table.
+// Kind is what is bound. An id of one kind says nothing about the same id of another.
+type Kind string
+
+// The kinds.
+const (
+	Session Kind = "session" // Mcp-Session-Id
+	Task    Kind = "task"    // taskId
+)
+
+// DefaultTimeout bounds one question to Redis when Options.Timeout is zero.
+const DefaultTimeout = 5 * time.Second
+
+// DefaultPrefix begins the names of bindings in Redis when Options.Prefix is empty.
+const DefaultPrefix = "session:"
+
+// minKeyBytes is the shortest HMAC key.
+const minKeyBytes = 32
+
+// recheck is how long what Redis said of a binding stands without asking again. It is also how late a use is told to Redis.
+const recheck = 30 * time.Second
+
+// Options bound the table, and say where it is shared.
 type Options struct {
-	// TTL is how long a session may go unused; required.
+	// TTL is how long a binding may go unused; required.
 	TTL time.Duration
-	// MaxPerPrincipal is how many sessions one principal may hold; the one unused for longest makes room. Default 1000.
+	// MaxPerPrincipal is how many bindings one principal may hold here; the one unused for longest makes room. Default 1000.
 	MaxPerPrincipal int
-	// Max is how many sessions are remembered in all; the one unused for longest makes room. Default 100,000, about 40 MB.
+	// Max is how many bindings are remembered here in all; the one unused for longest makes room. Default 100,000, about
+	// 50 MB.
 	Max int
+	// Client is where bindings are shared: one server, Sentinel or Cluster. It stays the caller's, who closes it after the
+	// Bindings, and must be made with ContextTimeoutEnabled. Nil keeps them in this process.
+	Client redis.UniversalClient
+	// Timeout bounds one question to Redis; default DefaultTimeout.
+	Timeout time.Duration
+	// Health is the pause between two PINGs while all is well; default that of redisguard.
+	Health time.Duration
+	// Prefix begins the names of bindings in Redis; default DefaultPrefix.
+	Prefix string
+	// HMACKey signs bindings in Redis, so that whoever else can write there cannot forge one. At least 32 bytes; nil leaves
+	// them unsigned.
+	HMACKey []byte
+	// Registerer receives the metrics; nil leaves them out.
+	Registerer prometheus.Registerer
 }
 
-// Bindings is the table of sessions and their owners. All methods may be called from several goroutines at once.
+// Bindings is the table of sessions and tasks and their owners. All methods but Close may be called from several goroutines
+// at once.
+//
+// With a Client, Redis knows best, and this process remembers what it said for half a minute. When Redis cannot be asked,
+// what this process remembers stands; of anything else it is unknown whose it is, which is ErrUnavailable.
 type Bindings struct {
-	o      Options
-	mu     sync.Mutex // guards all below
-	byID   map[[32]byte]*binding
-	unused *list.List              // of *binding, least recently used last
-	owners map[[32]byte]*list.List // the same, by owner
+	table  *table
+	shared *shared // nil without a Client
 }
 
-type binding struct {
-	id, owner     [32]byte
-	used          time.Time
-	global, owned *list.Element
-}
+// ErrUnavailable means that nobody here knows whose a binding is, because Redis cannot be asked.
+var ErrUnavailable = errors.New("session: bindings cannot be looked up")
 
-// New returns an empty table, or an error that says which option is wrong.
+// New returns an empty table, which the caller must Close, or an error that says which option is wrong. It does not connect.
 func New(o Options) (*Bindings, error) {
 	if o.TTL <= 0 {
 		return nil, errors.New("session: Options.TTL must be positive")
@@ -47,96 +83,103 @@ func New(o Options) (*Bindings, error) {
 	if o.MaxPerPrincipal < 0 || o.Max < 0 {
 		return nil, errors.New("session: Options.MaxPerPrincipal and Options.Max must not be negative")
 	}
-	return &Bindings{o: o, byID: map[[32]byte]*binding{}, unused: list.New(), owners: map[[32]byte]*list.List{}}, nil
+	if n := len(o.HMACKey); n > 0 && n < minKeyBytes {
+		return nil, fmt.Errorf("session: Options.HMACKey has %d bytes, needs %d", n, minKeyBytes)
+	}
+	b := &Bindings{table: newTable(o)}
+	if o.Client == nil {
+		return b, nil
+	}
+	var err error
+	b.shared, err = newShared(o)
+	return b, err
 }
 
-// Bind makes owner the owner of a session that a server has just opened. It reports false, and changes nothing, when the id
-// belongs to somebody else: a server that hands out an id twice must not hand over a session with it.
-func (b *Bindings) Bind(id []byte, owner [32]byte, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.expireLocked(now)
-	key := sha256.Sum256(id)
-	if old, ok := b.byID[key]; ok {
-		if old.owner != owner {
-			return false
-		}
-		b.touchLocked(old, now)
-		return true
+// Bind makes owner the owner of what a server has just opened. It reports false, and changes nothing, when the id belongs to
+// somebody else: a server that hands out an id twice must not hand over a session with it. When Redis cannot be asked, the
+// binding is kept here, and shared when it is next used. There is no error yet; callers refuse on one.
+func (b *Bindings) Bind(ctx context.Context, kind Kind, id []byte, owner [32]byte, now time.Time) (bool, error) {
+	key := digestOf(kind, id)
+	if b.shared == nil {
+		ok, _ := b.table.bind(key, owner, now, time.Time{})
+		return ok, nil
 	}
-	mine := b.owners[owner]
-	if mine == nil {
-		mine = list.New()
-		b.owners[owner] = mine
+	ok, err := b.shared.ask(ctx, modeBind, key, owner)
+	if err == nil && !ok {
+		b.table.drop(key, owner)
+		return false, nil
 	}
-	for mine.Len() >= b.o.MaxPerPrincipal {
-		b.removeLocked(mine.Back().Value.(*binding))
-	}
-	for len(b.byID) >= b.o.Max {
-		b.removeLocked(b.unused.Back().Value.(*binding))
-	}
-	if b.owners[owner] == nil { // its last session made room
-		mine = list.New()
-		b.owners[owner] = mine
-	}
-	n := &binding{id: key, owner: owner, used: now}
-	n.global, n.owned = b.unused.PushFront(n), mine.PushFront(n)
-	b.byID[key] = n
-	return true
+	return b.remember(ctx, key, owner, now, err == nil), nil
 }
 
-// Owned reports whether the session is known and belongs to owner, and counts as use. It is false for a session that is
-// unknown and for one of somebody else, alike.
-func (b *Bindings) Owned(id []byte, owner [32]byte, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.expireLocked(now)
-	n, ok := b.byID[sha256.Sum256(id)]
-	if !ok || n.owner != owner {
-		return false
+// remember keeps a binding here, and ends those that had to make room everywhere.
+func (b *Bindings) remember(ctx context.Context, key digest, owner [32]byte, now time.Time, confirmed bool) bool {
+	at := time.Time{}
+	if confirmed {
+		at = now
 	}
-	b.touchLocked(n, now)
-	return true
-}
-
-// Drop forgets a session that has ended. Only its owner can.
-func (b *Bindings) Drop(id []byte, owner [32]byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n, ok := b.byID[sha256.Sum256(id)]; ok && n.owner == owner {
-		b.removeLocked(n)
+	ok, ended := b.table.bind(key, owner, now, at)
+	if !ok && confirmed { // it had another owner once, and Redis knows best
+		b.table.forget(key)
+		ok, ended = b.table.bind(key, owner, now, at)
 	}
+	for _, old := range ended {
+		_, _ = b.shared.ask(ctx, modeDrop, old, owner) // else it ends with its TTL
+	}
+	return ok
 }
 
-// Len is how many sessions are remembered.
-func (b *Bindings) Len() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.byID)
+// Owned reports whether the id is known and belongs to owner, and counts as use. It is false for an id that is unknown and
+// for one of somebody else, alike. The error is ErrUnavailable.
+func (b *Bindings) Owned(ctx context.Context, kind Kind, id []byte, owner [32]byte, now time.Time) (bool, error) {
+	key := digestOf(kind, id)
+	known, confirmed := b.table.owned(key, owner, now)
+	if b.shared == nil || known && now.Sub(confirmed) < min(recheck, b.table.ttl/4) {
+		return known, nil
+	}
+	mode := modeUse
+	if known {
+		mode = modeBind // should Redis have lost it, or never known
+	}
+	ok, err := b.shared.ask(ctx, mode, key, owner)
+	switch {
+	case err != nil && known:
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case !ok:
+		b.table.drop(key, owner)
+		return false, nil
+	}
+	return b.remember(ctx, key, owner, now, true), nil
 }
 
-func (b *Bindings) touchLocked(n *binding, now time.Time) {
-	n.used = now
-	b.unused.MoveToFront(n.global)
-	b.owners[n.owner].MoveToFront(n.owned)
-}
-
-func (b *Bindings) expireLocked(now time.Time) {
-	for e := b.unused.Back(); e != nil; e = b.unused.Back() {
-		n := e.Value.(*binding)
-		if now.Sub(n.used) < b.o.TTL {
-			return
-		}
-		b.removeLocked(n)
+// Drop forgets what has ended. Only its owner can. When Redis cannot be asked, it is forgotten there at the end of its TTL.
+func (b *Bindings) Drop(ctx context.Context, kind Kind, id []byte, owner [32]byte) {
+	key := digestOf(kind, id)
+	b.table.drop(key, owner)
+	if b.shared != nil {
+		_, _ = b.shared.ask(ctx, modeDrop, key, owner) // counted there
 	}
 }
 
-func (b *Bindings) removeLocked(n *binding) {
-	delete(b.byID, n.id)
-	b.unused.Remove(n.global)
-	mine := b.owners[n.owner]
-	mine.Remove(n.owned)
-	if mine.Len() == 0 {
-		delete(b.owners, n.owner)
+// Len is how many bindings are remembered here.
+func (b *Bindings) Len() int { return b.table.len() }
+
+// Err returns why bindings are not shared at the moment; nil when they are, or when there is no Redis.
+func (b *Bindings) Err() error {
+	if b.shared == nil {
+		return nil
+	}
+	if err := b.shared.breaker.Err(); err != nil {
+		return fmt.Errorf("sessions are known to this process alone: %w", err)
+	}
+	return nil
+}
+
+// Close ends the PINGs. It does not close the client.
+func (b *Bindings) Close() {
+	if b.shared != nil {
+		b.shared.breaker.Close()
 	}
 }

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -12,16 +13,42 @@ import (
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func open(t testing.TB, o session.Options) *session.Bindings {
+func open(t testing.TB, o session.Options) sessions {
 	t.Helper()
 	b, err := session.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	t.Cleanup(b.Close)
+	return sessions{b, t}
 }
 
 func owner(n byte) [32]byte { return [32]byte{n} }
+
+// sessions is a table as a test sees it: of sessions, and with errors that fail the test.
+type sessions struct {
+	*session.Bindings
+	t testing.TB
+}
+
+func (s sessions) Bind(id []byte, owner [32]byte, now time.Time) bool {
+	return s.must(s.Bindings.Bind(context.Background(), session.Session, id, owner, now))
+}
+
+func (s sessions) Owned(id []byte, owner [32]byte, now time.Time) bool {
+	return s.must(s.Bindings.Owned(context.Background(), session.Session, id, owner, now))
+}
+
+func (s sessions) Drop(id []byte, owner [32]byte) {
+	s.Bindings.Drop(context.Background(), session.Session, id, owner)
+}
+
+func (s sessions) must(ok bool, err error) bool {
+	if err != nil {
+		s.t.Error(err)
+	}
+	return ok
+}
 
 func TestOnlyTheOwnerHasASession(t *testing.T) {
 	b := open(t, session.Options{TTL: time.Hour})
@@ -36,6 +63,21 @@ func TestOnlyTheOwnerHasASession(t *testing.T) {
 	}
 
 	if want := []bool{true, false, false, false, true}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestKindsKeepApart: the same id of a session and of a task are two things.
+func TestKindsKeepApart(t *testing.T) {
+	b := open(t, session.Options{TTL: time.Hour})
+	b.Bind([]byte("1"), owner(1), start)
+	ask := func(kind session.Kind, of byte) bool {
+		return b.must(b.Bindings.Owned(t.Context(), kind, []byte("1"), owner(of), start))
+	}
+
+	got := []bool{ask(session.Task, 1), b.must(b.Bindings.Bind(t.Context(), session.Task, []byte("1"), owner(2), start)), ask(session.Task, 2), ask(session.Session, 2)}
+
+	if want := []bool{false, true, true, false}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -123,7 +165,7 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func TestBadOptions(t *testing.T) {
-	for _, o := range []session.Options{{}, {TTL: -1}, {TTL: 1, Max: -1}, {TTL: 1, MaxPerPrincipal: -1}} {
+	for _, o := range []session.Options{{}, {TTL: -1}, {TTL: 1, Max: -1}, {TTL: 1, MaxPerPrincipal: -1}, {TTL: 1, HMACKey: []byte("short")}} {
 		if _, err := session.New(o); err == nil {
 			t.Errorf("New(%+v) succeeded", o)
 		}
