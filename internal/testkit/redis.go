@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,7 +51,12 @@ func StartRedis(t testing.TB, args ...string) *RedisServer {
 		}
 		missing("redis-server is not installed: `make test` installs it for root, else `apt-get install redis-server`")
 	}
-	args = append([]string{"--dir", t.TempDir(), "--bind", "127.0.0.1"}, args...)
+	return launchRedis(t, append([]string{"--dir", t.TempDir(), "--bind", "127.0.0.1"}, args...))
+}
+
+// launchRedis starts a server with the arguments on a free port.
+func launchRedis(t testing.TB, args []string) *RedisServer {
+	t.Helper()
 	s := &RedisServer{t: t, args: args}
 	t.Cleanup(s.Kill)
 	for range 5 { // Somebody else may take the port before the server does.
@@ -107,7 +113,7 @@ func (s *RedisServer) signal(sig syscall.Signal) {
 func (s *RedisServer) start() bool {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.addr)
-	s.process = exec.Command("redis-server", append(s.args, "--port", port)...) //nolint:gosec // the arguments are the test's own
+	s.process = exec.Command("redis-server", slices.Concat(s.args, []string{"--port", port})...) //nolint:gosec // the arguments are the test's own
 	out, err := s.process.StdoutPipe()
 	if err == nil {
 		err = s.process.Start()
@@ -134,7 +140,7 @@ func (s *RedisServer) start() bool {
 func watchLog(log io.Reader, ready chan<- bool) {
 	var once sync.Once
 	for lines := bufio.NewScanner(log); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
+		if strings.Contains(lines.Text(), "Ready to accept connections") || strings.Contains(lines.Text(), "Sentinel ID is") {
 			once.Do(func() { ready <- true })
 		}
 	}

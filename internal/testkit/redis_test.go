@@ -22,3 +22,14 @@ func TestRedisServer(t *testing.T) {
 		t.Errorf("replies (-want +got):\n%s", diff)
 	}
 }
+
+func TestRedisSentinels(t *testing.T) {
+	s := testkit.StartRedisSentinels(t)
+	s.Master.Do("SET", "a", "x")
+	s.Master.Do("WAIT", "1", "0")
+	s.Master.Kill()
+	s.AwaitPromotion()
+	if got := s.Replica.Do("GET", "a"); got != "x" {
+		t.Errorf("the new master has %q, want x", got)
+	}
+}
