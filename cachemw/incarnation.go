@@ -81,7 +81,7 @@ func (i *incarnation) ask(ctx context.Context) (string, error) {
 		if err != nil {
 			return err
 		}
-		id := infoFields(text)["run_id"]
+		id := redisguard.InfoFields(text)["run_id"]
 		if id == "" {
 			return errNoRunID
 		}

@@ -39,7 +39,7 @@ func (r *Redis) Info(ctx context.Context) (RedisInfo, error) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		sum.add(infoFields(text))
+		sum.add(redisguard.InfoFields(text))
 		return nil
 	})
 	if err != nil {
@@ -70,15 +70,4 @@ func (i *RedisInfo) add(fields map[string]string) {
 func infoNumber(s string) int64 {
 	n, _ := strconv.ParseInt(s, 10, 64)
 	return n
-}
-
-// infoFields reads the lines "name:value" of INFO.
-func infoFields(text string) map[string]string {
-	fields := map[string]string{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); ok {
-			fields[name] = value
-		}
-	}
-	return fields
 }

@@ -122,6 +122,9 @@ func TestSingleMistakes(t *testing.T) {
 		"idle roles":         {"authn: {mtls: {roles: [a]}}", "authn.mtls.roles: nobody has these roles"},
 		"wild name":          {"authn: {mtls: {names: ['*.a']}}", "authn.mtls.names[0]: \"*.a\" is no name"},
 		"partition":          {"cache: {partition: tenant}", `cache.partition: "tenant" is not one of credential, principal`},
+		"redis sentinel":     {"redis: {url: 'redis://h:26379', topology: sentinel}", "redis.url: names no master: write redis://sentinel:26379?master_name=NAME"},
+		"redis key":          {"redis: {hmac_key: short}", "redis.hmac_key: must have at least 32 bytes"},
+		"limit burst":        {"limits: {tool_rate: 1, tool_burst: 600000}", "limits.tool_burst: takes more than a year to refill at 1 calls a minute"},
 		"redis":              {"redis: {url: 'http://h'}", "redis.url: is no Redis address"},
 		"slow decisions":     {"authz: {timeout: 10m}", "authz.timeout: 10m is out of range: write 1ms to 30s"},
 	}

@@ -13,9 +13,9 @@ const shortestKey = 32
 // checkStorage checks the database, Redis and the spool.
 func checkStorage(issues *Issues, c Config) {
 	checkDatabaseURL(issues, c.Store.URL)
-	checkRedisURL(issues, "redis.url", c.Redis.URL)
-	checkRedisURL(issues, "sessions.redis_url", c.Sessions.RedisURL)
-	checkRedisURL(issues, "limits.redis_url", c.Limits.RedisURL)
+	checkRedisURL(issues, "redis.url", c.Redis.URL, c.Redis.Topology)
+	checkRedisURL(issues, "sessions.redis_url", c.Sessions.RedisURL, c.Redis.Topology)
+	checkRedisURL(issues, "limits.redis_url", c.Limits.RedisURL, c.Redis.Topology)
 	checkKey(issues, "redis.hmac_key", c.Redis.HMACKey)
 	checkBurst(issues, "limits.principal_burst", c.Limits.PrincipalRate, c.Limits.PrincipalBurst)
 	checkBurst(issues, "limits.server_burst", c.Limits.ServerRate, c.Limits.ServerBurst)
@@ -62,12 +62,16 @@ func checkDatabaseURL(issues *Issues, text string) {
 }
 
 // checkRedisURL checks an address in the form that go-redis reads.
-func checkRedisURL(issues *Issues, at, text string) {
+func checkRedisURL(issues *Issues, at, text, topology string) {
 	if text == "" {
 		return
 	}
 	u, err := url.Parse(text)
 	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) || u.Host == "" && u.Path == "" {
 		issues.add(at, "is no Redis address: write redis://host:6379, rediss://host:6380 or unix:///path")
+		return
+	}
+	if topology == "sentinel" && u.Query().Get("master_name") == "" {
+		issues.add(at, "names no master: write redis://sentinel:26379?master_name=NAME&addr=sentinel2:26379")
 	}
 }

@@ -18,6 +18,9 @@ import (
 // keepalive is the pause between two TCP keep-alive probes of redis.socket_keepalive.
 const keepalive = 30 * time.Second
 
+// errSentinel means that an address does not lead to the master that Sentinels watch.
+var errSentinel = errors.New("with topology sentinel the address needs ?master_name=NAME, and no routing to replicas")
+
 // redisClient makes the client of a Redis server, Cluster, or Sentinel's master from the seed's settings. It connects when
 // it is first used.
 func redisClient(c configs.Redis) (redis.UniversalClient, error) {
@@ -35,6 +38,9 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 		o, err := redis.ParseFailoverURL(c.URL)
 		if err != nil {
 			return nil, fmt.Errorf("read the address: %w", err)
+		}
+		if o.MasterName == "" || o.RouteByLatency || o.RouteRandomly || o.ReplicaOnly {
+			return nil, errSentinel
 		}
 		o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
 		o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout

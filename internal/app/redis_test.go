@@ -51,3 +51,34 @@ func TestRedisSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestSentinelClient finds the settings in the client of a Sentinel's master, and refuses addresses that lead elsewhere.
+func TestSentinelClient(t *testing.T) {
+	settings := configs.Default().Redis
+	settings.Topology, settings.MinIdle = "sentinel", 0
+	for url, ok := range map[string]bool{
+		"redis://127.0.0.1:1?master_name=m&addr=127.0.0.1:2":      true,
+		"redis://127.0.0.1:1":                                     false,
+		"redis://127.0.0.1:1?master_name=m&route_randomly=true":   false,
+		"redis://127.0.0.1:1?master_name=m&route_by_latency=true": false,
+		"redis://127.0.0.1:1?master_name=m&replica_only=true":     false,
+	} {
+		settings.URL = url
+		client, err := redisClient(settings)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+		if err != nil {
+			continue
+		}
+		o := client.(*redis.Client).Options()
+		got := []any{o.PoolSize, o.MaxActiveConns, o.ReadTimeout, o.WriteTimeout, o.DialTimeout, o.MaxRetries, o.ContextTimeoutEnabled}
+		want := []any{50, 50, 5 * time.Second, 5 * time.Second, 5 * time.Second, 3, true}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("in the live client (-want +got):\n%s", diff)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -101,7 +101,7 @@ func replicas(t *testing.T, more ...string) (a, b replica) {
 func TestReplicasShareSessionsAndLimits(t *testing.T) {
 	server := testkit.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	a, b := replicas(t, `redis: {url: "`+server.URL()+`", hmac_key: "0123456789abcdef0123456789abcdef", health_check_interval: 100ms}`,
-		`limits: {tool_rate: 1, tool_burst: 4, timeout: 5s}`)
+		`limits: {tool_rate: 1, tool_burst: 4, timeout: 5s}`, `cache: {ttl: 0s}`)
 	session := a.begin("ana")
 	got := []int{a.call("ana", session), b.call("ana", session), b.call("ben", session), b.call("ana", "unknown")}
 	server.Kill()
@@ -112,6 +112,20 @@ func TestReplicasShareSessionsAndLimits(t *testing.T) {
 	if diff := cmp.Diff([]int{200, 200, 404, 404, 200, 200, 429}, got); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
+
+	testkit.Eventually(t, "all that is shared is healthy, each with its pool", func() bool {
+		var pools map[string]struct {
+			Healthy bool
+			Max     int
+		}
+		over(a.g.API, "sark_ana_"+replicaSecret).get(t, "/health/pools").decode(t, &pools)
+		for _, part := range []string{"redis", "sessions", "limits"} {
+			if !pools[part].Healthy || pools[part].Max != 50 {
+				return false
+			}
+		}
+		return true
+	})
 
 	second := a.begin("ben")
 	server.Kill()

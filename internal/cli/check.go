@@ -5,14 +5,17 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"sark/configs"
+	"sark/internal/app"
 )
 
 func (p *program) checkCommand() *cobra.Command {
 	c := command("check", "Tells whether a configuration and its policy are right, without serving.",
 		`It reads the configuration and the files that it names, compiles the policy bundle (one under authz.opa
-is downloaded) and opens nothing else. Every mistake is reported at once, with its key and where the value
+is downloaded), asks the Redis that holds sessions and limits whether it may evict them, and opens nothing
+else. Every mistake is reported at once, with its key and where the value
 was set. Warnings are about what is valid and unlikely to be meant.`,
 		"docs/configuration.md", "sark check --config sark.yaml", "sark check --preset high-traffic --print")
 	c.Args = noArguments
@@ -32,6 +35,9 @@ func (p *program) check(ctx context.Context, show bool) error {
 		}
 	}
 	for _, w := range loaded.Warnings {
+		p.say("warning: %s", oneLine(w))
+	}
+	for _, w := range app.RedisWarnings(ctx, &loaded.Config, zap.NewNop()) {
 		p.say("warning: %s", oneLine(w))
 	}
 	engine, err := openPolicy(ctx, &loaded.Config)

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"sark/configs"
+	"sark/internal/redisguard"
+)
+
+// redisPatience bounds the questions of RedisWarnings to one server.
+const redisPatience = 2 * time.Second
+
+// RedisWarnings asks the Redis servers of a configuration whether they may evict what gateways share there before its time,
+// and returns one-line remarks, each with a setting and what to do. A cache may be evicted; a session ends with its binding,
+// and a limit begins anew. It takes a few seconds at most.
+func RedisWarnings(ctx context.Context, c *configs.Config, log *zap.Logger) []string {
+	redis.SetLogger(redisLogger{log})
+	var warnings []string
+	answers := map[string]answer{} // by address
+	for _, part := range []struct {
+		key, url, loss string
+		on             bool
+	}{
+		{"sessions.redis_url", c.SessionsRedisURL(), "sessions end early", true},
+		{"limits.redis_url", c.LimitsRedisURL(), "limits begin anew", c.Limits.Shared},
+	} {
+		if part.url == "" || !part.on {
+			continue
+		}
+		a, asked := answers[part.url]
+		if !asked {
+			a.policy, a.err = evicts(ctx, c.Redis, part.url)
+			answers[part.url] = a
+		}
+		if a.err != nil && !asked {
+			warnings = append(warnings, fmt.Sprintf("%s: cannot tell whether the Redis there evicts keys: %v", part.key, a.err))
+		}
+		if a.policy != "" {
+			warnings = append(warnings, fmt.Sprintf(
+				"%s: %s when the Redis there is full, since its maxmemory-policy is %s; name a server with noeviction, apart from the cache in redis.url",
+				part.key, part.loss, a.policy))
+		}
+	}
+	return warnings
+}
+
+// answer is what a server says of its eviction.
+type answer struct {
+	policy string
+	err    error
+}
+
+// evicts returns the policy by which the server of an address evicts, "" when it does not.
+func evicts(ctx context.Context, settings configs.Redis, url string) (string, error) {
+	settings.URL, settings.PoolSize, settings.MinIdle, settings.RetryOnTimeout = url, 2, 0, false
+	client, err := redisClient(settings)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = client.Close() }() // nothing was written
+	bounded, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	return redisguard.Evicts(bounded, client)
+}

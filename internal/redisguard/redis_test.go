@@ -1,0 +1,62 @@
+package redisguard_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"sark/internal/redisguard"
+	"sark/internal/testkit"
+)
+
+// client makes a client as a gateway does.
+func client(t *testing.T, addr string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestBreakerBeforeARealServer: replies of a server that is well open nothing, its death does, and its return closes it.
+func TestBreakerBeforeARealServer(t *testing.T) {
+	s := testkit.StartRedis(t)
+	c := client(t, s.Addr())
+	b, err := redisguard.New(redisguard.Options{Client: c, Limit: testkit.Patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ask := func(command ...any) bool {
+		_ = b.Do(t.Context(), func(ctx context.Context) error { return c.Do(ctx, command...).Err() })
+		return b.IsOpen()
+	}
+	got := []bool{ask("PING"), ask("NONSENSE")}
+	s.Kill()
+	got = append(got, ask("PING"), ask("PING"))
+	s.Start()
+	testkit.Eventually(t, "the server is asked again", func() bool { return !b.IsOpen() })
+
+	if diff := cmp.Diff([]bool{false, false, true, true}, got); diff != "" || b.Trips() != 1 {
+		t.Errorf("%d trips, want 1; open (-want +got):\n%s", b.Trips(), diff)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	deaf := redis.NewClient(&redis.Options{})
+	defer func() { _ = deaf.Close() }()
+	good := client(t, "127.0.0.1:1")
+	for name, o := range map[string]redisguard.Options{
+		"no client":         {Limit: time.Second},
+		"no limit":          {Client: good},
+		"negative health":   {Client: good, Limit: time.Second, Health: -1},
+		"ignores deadlines": {Client: deaf, Limit: time.Second},
+	} {
+		if b, err := redisguard.New(o); err == nil {
+			b.Close()
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
