@@ -18,6 +18,7 @@ type digester struct {
 	writer uuid.UUID
 	tree   *audit.Tree
 	last   [32]byte // the hash of the digest that the next one follows
+	tried  [32]byte // that of the last attempt
 }
 
 // locate finds the digest that the next one follows, and brings the file up to date.
@@ -33,6 +34,9 @@ func (d *digester) locate(ctx context.Context) error {
 	d.last = last.Hash()
 	return d.catchUp(ctx)
 }
+
+// arrived reports whether the digest that locate has found is that of the last attempt.
+func (d *digester) arrived() bool { return d.last == d.tried }
 
 // catchUp copies the digests to the file that a crash, or a disk that was full, has kept from it.
 func (d *digester) catchUp(ctx context.Context) error {
@@ -53,6 +57,7 @@ func (d *digester) store(ctx context.Context, b Batch) error {
 		CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}
 	b.Digest.sign(d.key)
+	d.tried = b.Digest.Hash()
 	if err := d.sink.AppendBatch(ctx, b); err != nil {
 		return err
 	}

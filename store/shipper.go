@@ -27,8 +27,10 @@ type Source interface {
 	Sync() error
 	// Wake receives a signal after events have become readable.
 	Wake() <-chan struct{}
-	// Advance continues the chain after a number that the sink has and the source has not.
-	Advance(seq int64) error
+	// Advance compares the sink's offset with what the source knows, before events are read, and seals anew what the source
+	// has recorded under numbers that are taken in the sink. confirmed is up to which number the sink is known to have its
+	// events from this source, 0 before it was asked.
+	Advance(offset, confirmed int64) error
 	// Droppable and Drop free what the sink has.
 	Droppable(upto int64) bool
 	Drop(upto int64) error
@@ -115,6 +117,8 @@ type Shipper struct {
 
 	mu    sync.Mutex // held while a batch is shipped
 	known bool       // offset was read since the last failure
+	met   bool       // offset was read before
+	tried int64      // the offset that the last attempt would have given the sink
 }
 
 // NewShipper makes a shipper; Run sets it to work.
@@ -260,17 +264,27 @@ func (s *Shipper) locate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.o.Source.Advance(offset); err != nil {
-		return err
-	}
 	if s.digests != nil {
 		if err := s.digests.locate(ctx); err != nil {
 			return err
 		}
 	}
+	if err := s.o.Source.Advance(offset, s.confirmed(offset)); err != nil {
+		return err
+	}
 	s.offset.Store(offset)
-	s.known = true
+	s.known, s.met = true, true
 	return nil
+}
+
+// confirmed is up to which number the sink, whose offset was just read, has its events from this shipper. Only this one moves
+// the offset of its writer, unless a copy of the source is in use elsewhere.
+func (s *Shipper) confirmed(offset int64) int64 {
+	before := s.offset.Load()
+	if s.met && offset == s.tried && (s.digests == nil || s.digests.arrived()) {
+		return offset
+	}
+	return before
 }
 
 // store gives a batch to the sink. When a row can never be stored the batch is halved until that row is alone, which is then
@@ -301,6 +315,7 @@ func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte)
 // give gives events to the sink, with a digest when there is a key.
 func (s *Shipper) give(ctx context.Context, after, last int64, tuples [][]byte) error {
 	writer := s.o.Source.Writer()
+	s.tried = last
 	if s.digests == nil {
 		return s.o.Sink.AppendEvents(ctx, writer, after, last, tuples)
 	}

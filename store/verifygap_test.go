@@ -21,21 +21,29 @@ import (
 // ship moves everything from a spool folder of the archive into its database.
 func (a *archive) ship(t *testing.T, before func(*spool.Spool, *sqlite.DB)) {
 	t.Helper()
-	s, err := spool.Open(spool.Options{Dir: filepath.Join(a.dir, "spool"), SegmentBytes: 4 << 10, Log: zap.NewNop()})
-	check(t, err)
-	a.writer = s.Writer()
-	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: a.database(), Log: zap.NewNop()})
-	check(t, err)
+	l := a.open(t, a.database())
+	a.writer = l.spool.Writer()
 	if before != nil {
-		before(s, db)
+		before(l.spool, l.db)
 	}
-	shipper, err := store.NewShipper(store.ShipperOptions{
-		Source: s, Sink: db, Batch: 10, DeadDir: filepath.Join(a.dir, "dead"), Key: a.key, Log: zap.NewNop(),
+	check(t, l.shipper.Flush(t.Context()))
+	l.close(t)
+}
+
+// open opens the spool of the archive and a database.
+func (a *archive) open(t *testing.T, database string) *line {
+	t.Helper()
+	l := new(line)
+	var err error
+	l.spool, err = spool.Open(spool.Options{Dir: filepath.Join(a.dir, "spool"), SegmentBytes: 4 << 10, Log: zap.NewNop()})
+	check(t, err)
+	l.db, err = sqlite.Open(t.Context(), sqlite.Options{Path: database, Log: zap.NewNop()})
+	check(t, err)
+	l.shipper, err = store.NewShipper(store.ShipperOptions{
+		Source: l.spool, Sink: l.db, Batch: 10, DeadDir: filepath.Join(a.dir, "dead"), Key: a.key, Log: zap.NewNop(),
 	})
 	check(t, err)
-	check(t, shipper.Flush(t.Context()))
-	check(t, db.Close())
-	check(t, s.Close(t.Context()))
+	return l
 }
 
 func emptyArchive(t *testing.T) *archive {

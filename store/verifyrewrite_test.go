@@ -109,13 +109,13 @@ type replay struct {
 	tuples [][]byte
 }
 
-func (r *replay) Writer() uuid.UUID     { return r.writer }
-func (r *replay) Last() int64           { return int64(len(r.tuples)) }
-func (r *replay) Sync() error           { return nil }
-func (r *replay) Wake() <-chan struct{} { return nil }
-func (r *replay) Advance(int64) error   { return nil }
-func (r *replay) Droppable(int64) bool  { return false }
-func (r *replay) Drop(int64) error      { return nil }
+func (r *replay) Writer() uuid.UUID          { return r.writer }
+func (r *replay) Last() int64                { return int64(len(r.tuples)) }
+func (r *replay) Sync() error                { return nil }
+func (r *replay) Wake() <-chan struct{}      { return nil }
+func (r *replay) Advance(int64, int64) error { return nil }
+func (r *replay) Droppable(int64) bool       { return false }
+func (r *replay) Drop(int64) error           { return nil }
 func (r *replay) Read(after int64, limit int) ([][]byte, int64, error) {
 	end := min(int(after)+limit, len(r.tuples))
 	return r.tuples[after:end], int64(end), nil

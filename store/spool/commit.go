@@ -108,7 +108,8 @@ func (s *Spool) target(current *segment, b *batch) (seg *segment, size int64, er
 
 // newSegment begins a segment whose first record is that of b.
 func (s *Spool) newSegment(b *batch) (*segment, error) {
-	seg, err := createSegment(s.o.Dir, s.index.Add(1), header{writer: s.writer, first: b.first, head: b.head, columns: s.columns})
+	index := s.index.Add(1)
+	seg, err := createSegment(segmentPath(s.o.Dir, index), index, header{writer: s.writer, first: b.first, head: b.head, columns: s.columns})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package spool
 
-import "sark/internal/audit"
+import (
+	"encoding/json"
+
+	"sark/internal/audit"
+)
 
 // gap is something that is missing from the trail, or may be.
 type gap struct {
@@ -16,6 +20,14 @@ const GapEvent = "audit_gap"
 
 // appendGapLocked adds an event that says so to the chain.
 func (s *Spool) appendGapLocked(g gap) {
+	s.gap = s.gapTuple(g)
+	s.used.Add(int64(recordHeader + len(s.gap)))
+	s.appendLocked(kindGap, false, 0, s.gap)
+	s.stats.gaps.Add(1)
+}
+
+// gapTuple is the event that says so, in the scratch of gap events.
+func (s *Spool) gapTuple(g gap) []byte {
 	now := s.o.Now().UTC()
 	var d audit.Details
 	if g.segment != "" {
@@ -31,10 +43,23 @@ func (s *Spool) appendGapLocked(g gap) {
 		Phase: audit.PhaseSingle, Outcome: audit.OutcomeError, Reason: g.reason, PrincipalType: "system", ResourceType: "audit",
 		ErrorMessage: "events are missing from the audit trail", Details: d.Append(nil),
 	}
-	s.gap = audit.AppendTuple(s.gap[:0], &e)
-	s.used.Add(int64(recordHeader + len(s.gap)))
-	s.appendLocked(kindGap, false, 0, s.gap)
-	s.stats.gaps.Add(1)
+	return audit.AppendTuple(s.gap[:0], &e)
+}
+
+// readGap is what a gap event says; false when it cannot be read.
+func readGap(tuple []byte) (gap, bool) {
+	e, err := audit.DecodeTuple(tuple)
+	if err != nil {
+		return gap{}, false
+	}
+	var d struct {
+		From int64 `json:"first_missing"`
+		To   int64 `json:"last_missing"`
+	}
+	if err := json.Unmarshal(e.Details, &d); err != nil {
+		return gap{}, false
+	}
+	return gap{reason: e.Reason, from: d.From, to: d.To}, true
 }
 
 // reportShedLocked says how many events were dropped since it was last said.

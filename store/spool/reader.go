@@ -17,6 +17,7 @@ type reader struct {
 	mu    sync.Mutex
 	file  *os.File // nil: the place must be looked for
 	scan  *scanner
+	cut   int64  // of the segment that is open
 	index uint64 // of the segment that is open
 	last  int64  // the number of the event that was read last
 	holes int64  // numbers up to here that are missing were reported
@@ -92,7 +93,7 @@ func (s *Spool) openLocked(seg *segment) error {
 	if err != nil {
 		return err
 	}
-	r.file, r.index, r.scan = f, seg.index, newScanner(f, int64(size))
+	r.file, r.index, r.scan, r.cut = f, seg.index, newScanner(f, int64(size)), seg.cut
 	return nil
 }
 
@@ -129,7 +130,7 @@ func (s *Spool) takeLocked(rec record) error {
 	}
 	r := &s.reader
 	_, seq, _, err := audit.Place(rec.payload)
-	if err != nil || seq <= r.last { // a failed segment's records stand again in the one after it
+	if err != nil || seq <= r.last || seq > r.cut { // a failed segment's records stand again in the one after it
 		return err
 	}
 	s.reportHoleLocked(r.last+1, seq-1)

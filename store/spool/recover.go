@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
@@ -22,8 +23,13 @@ type findings struct {
 	segments []*segment
 	orphans  []orphan // exchanges without an outcome, oldest first
 	gaps     []gap
-	known    bool // the damage at the end of the last segment was reported at an earlier start
+	known    bool          // the damage at the end of the last segment was reported at an earlier start
+	resumed  int64         // the last gap event after which the chain went on beyond a sink that was ahead
+	said     map[hole]bool // the numbers that are missing and of which the trail says so
 }
+
+// hole is numbers that are missing, from the first to the last.
+type hole struct{ first, last int64 }
 
 // orphan is an exchange whose intent or open event has no outcome.
 type orphan struct {
@@ -38,7 +44,10 @@ func (s *Spool) recover() (*findings, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := new(findings)
+	found := &findings{said: make(map[hole]bool)}
+	if err := removeDrafts(s.o.Dir); err != nil {
+		return nil, err
+	}
 	for i, index := range indexes {
 		s.index.Store(index)
 		if err := s.recoverSegment(found, index, i == len(indexes)-1); err != nil {
@@ -51,7 +60,22 @@ func (s *Spool) recover() (*findings, error) {
 		}
 		found.head = audit.GenesisHash(found.writer)
 	}
+	found.gaps = slices.DeleteFunc(found.gaps, func(g gap) bool { return g.from > 0 && found.said[hole{g.from, g.to}] })
 	return found, nil
+}
+
+// removeDrafts removes files that a crash has left half made.
+func removeDrafts(dir string) error {
+	drafts, err := filepath.Glob(filepath.Join(dir, "*"+draftSuffix))
+	if err != nil {
+		return fmt.Errorf("list drafts: %w", err)
+	}
+	for _, path := range drafts {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("remove draft: %w", err)
+		}
+	}
+	return nil
 }
 
 func (s *Spool) recoverSegment(found *findings, index uint64, last bool) error {
@@ -81,7 +105,7 @@ func (s *Spool) recoverSegment(found *findings, index uint64, last bool) error {
 	}
 	s.used.Add(end)
 	found.segments = append(found.segments, &segment{
-		index: index, path: path, size: end, lastSeq: found.lastSeq, lastRef: found.lastRef, clean: true, inFolder: true,
+		index: index, path: path, size: end, lastSeq: found.lastSeq, lastRef: found.lastRef, cut: uncut, clean: true, inFolder: true,
 	})
 	return nil
 }
@@ -203,6 +227,9 @@ func (r *recovery) take(rec record) error {
 		if err != nil {
 			return err
 		}
+		if rec.kind == kindGap {
+			f.heed(rec.payload, seq)
+		}
 		if seq > f.lastSeq+1 && !r.known {
 			f.gaps = append(f.gaps, gap{reason: "damage", segment: filepath.Base(r.path), from: f.lastSeq + 1, to: seq - 1})
 		}
@@ -214,6 +241,25 @@ func (r *recovery) take(rec record) error {
 		f.follow(rec)
 	}
 	return nil
+}
+
+// heed takes in what an earlier start or this writer's own reader has said of the trail already.
+func (f *findings) heed(tuple []byte, seq int64) {
+	g, ok := readGap(tuple)
+	if !ok || g.from == 0 {
+		return
+	}
+	if g.reason != reasonSinkAhead {
+		f.said[hole{g.from, g.to}] = true
+		return
+	}
+	f.resumed = seq
+	if n := len(f.gaps); n > 0 && f.gaps[n-1].to == seq-1 && f.gaps[n-1].segment == "" {
+		f.gaps = f.gaps[:n-1] // the jump to this number is no damage
+	}
+	for _, seg := range f.segments {
+		seg.cutAt(g.from - 1)
+	}
 }
 
 // follow keeps the list of exchanges that have no outcome yet.

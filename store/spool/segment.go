@@ -19,6 +19,7 @@ type segment struct {
 	file     *os.File // nil once nothing is written or synced any more
 	size     int64
 	lastSeq  int64  // the last event in it or before it
+	cut      int64  // numbers above it were given anew in a later segment
 	lastRef  uint64 // no record in it has a higher reference
 	clean    bool   // complete and synced
 	inFolder bool   // the folder was synced after the file was made
@@ -29,13 +30,12 @@ func segmentPath(dir string, index uint64) string {
 }
 
 // createSegment makes the file and writes its header.
-func createSegment(dir string, index uint64, h header) (*segment, error) {
-	path := segmentPath(dir, index)
+func createSegment(path string, index uint64, h header) (*segment, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600) //nolint:gosec // our own folder
 	if err != nil {
 		return nil, fmt.Errorf("create segment: %w", err)
 	}
-	s := &segment{index: index, path: path, file: f, lastSeq: h.first - 1}
+	s := &segment{index: index, path: path, file: f, lastSeq: h.first - 1, cut: uncut}
 	if err := s.write(h.append(nil)); err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(path))
 	}

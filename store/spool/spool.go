@@ -60,6 +60,8 @@ type Spool struct {
 	shed                int64   // events dropped since the last gap event
 	gap                 []byte  // scratch of gap events
 	closed              bool
+	baseline            int64 // up to which number the sink's events are known to be ours
+	unconfirmed         bool  // the sink was not asked yet whether that is so
 }
 
 // Open opens or makes the spool in o.Dir, mends what a crash left (see the package comment), and starts the goroutine that
@@ -114,6 +116,9 @@ func (s *Spool) begin(found *findings) error {
 	s.chain = audit.NewChain(found.writer, found.lastSeq, found.head)
 	s.syncedSeq = found.lastSeq
 	s.reader.holes = found.lastSeq
+	if err := s.openBaseline(found); err != nil {
+		return err
+	}
 	s.fill.restart(s.chain)
 	seg, err := s.newSegment(s.fill)
 	if err != nil {
@@ -183,26 +188,6 @@ func (s *Spool) Sync() error {
 	if s.closed {
 		return ErrClosed
 	}
-	s.commitLocked(s.appended, true)
-	return s.failure
-}
-
-// Advance continues the chain after the number seq, when that is above Last: the sink has events that this spool never had
-// or no longer has, as after an older copy of its folder was put back. Without it the sink would take new events for ones
-// that it has.
-func (s *Spool) Advance(seq int64) error {
-	s.reader.mu.Lock()
-	defer s.reader.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := s.chain.Seq()
-	if seq <= last {
-		return nil
-	}
-	s.o.Log.Error("the sink is ahead of the spool", zap.Int64("spool", last), zap.Int64("sink", seq))
-	s.reader.holes = max(s.reader.holes, seq)
-	s.chain = audit.NewChain(s.writer, seq, s.chain.Head())
-	s.appendGapLocked(gap{reason: "sink_ahead", from: last + 1, to: seq})
 	s.commitLocked(s.appended, true)
 	return s.failure
 }

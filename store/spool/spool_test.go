@@ -314,27 +314,6 @@ func TestOpenExchangesOutliveTheirSegment(t *testing.T) {
 	diff(t, []string{"tool_invoked close unknown 501"}, brief([]audit.Event{e}))
 }
 
-func TestAdvance(t *testing.T) {
-	s := open(t, spool.Options{Dir: t.TempDir()})
-	record(t, s, 0)
-	if err := s.Advance(10); err != nil {
-		t.Fatal(err)
-	}
-	record(t, s, 1)
-	tuples, last, err := s.Read(10, 10)
-	if err != nil || last != 11 || len(tuples) != 1 {
-		t.Errorf("read %d events to %d, error %v", len(tuples), last, err)
-	}
-	if err := s.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	got := brief(contents(t, s))
-	diff(t, []string{
-		"tool_invoked single allowed 0", `audit_gap single error sink_ahead {"first_missing":2,"last_missing":10}`,
-		"tool_invoked single allowed 1",
-	}, got)
-}
-
 func TestMetrics(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
 	s := open(t, spool.Options{Dir: t.TempDir(), Metrics: r})
