@@ -14,7 +14,8 @@ type Audit struct {
 	// Intent says for which calls a record is written before the first upstream
 	// byte: for those that may have effects, for all, or for none.
 	Intent string `key:"intent" default:"effects" reload:"live" enum:"effects|all|none"`
-	// OnFull says what happens when the spool has no room: deny answers 503 and
+	// OnFull says what happens when the spool is full, by max_bytes, max_age or
+	// min_free: deny answers 503 and
 	// forwards nothing, shed-low drops events of low severity and records the gap.
 	OnFull string `key:"on_full" default:"deny" reload:"live" enum:"deny|shed-low"`
 	// OpenAfter is how long an exchange may stay open before it leaves an event
@@ -22,6 +23,20 @@ type Audit struct {
 	OpenAfter time.Duration `key:"open_after" default:"10s" reload:"live" min:"100ms" max:"1h"`
 	// MaxBytes is the most disk that the spool may use.
 	MaxBytes Bytes `key:"max_bytes" default:"1GiB" reload:"restart" min:"16MiB" max:"16TiB"`
+	// MaxAge is for how long an event may wait for the database before the
+	// spool counts as full.
+	MaxAge time.Duration `key:"max_age" default:"0" reload:"restart" min:"1m" max:"8760h" off:"0"`
+	// MinFree is how much of the spool's disk stays free: with less, the spool
+	// counts as full.
+	MinFree Bytes `key:"min_free" default:"64MiB" reload:"restart" min:"1MiB" max:"16TiB" off:"0"`
+	// RefusalsPerMinute bounds the events that callers who are not known leave
+	// when they are refused, for each address and reason; further refusals are
+	// counted in one event a minute.
+	RefusalsPerMinute int `key:"refusals_per_minute" default:"600" reload:"restart" min:"1" max:"1000000" unit:"events" off:"0"`
+	// DigestFile is a file to which the signed digest of each batch is added. On
+	// a disk or mount that those who can write to the database cannot change, it
+	// proves a trail that was cut off or written anew. Empty keeps none.
+	DigestFile string `key:"digest_file" reload:"restart"`
 	// HashKey is the key of the HMAC-SHA-256 under which arguments are recorded,
 	// at least 32 bytes. Empty makes one in data_dir at the first start.
 	HashKey string `key:"hash_key" reload:"restart" secret:"true"`

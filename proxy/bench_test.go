@@ -19,6 +19,7 @@ import (
 type discard struct{}
 
 func (discard) Reserve(*audit.Event) (audit.Ticket, error) { return discard{}, nil }
+func (discard) Refused(*audit.Event)                       {}
 func (discard) Record(*audit.Event)                        {}
 
 // benchUpstream is a server that costs as little as one can, so that what is measured is the gateway's. reply is what it

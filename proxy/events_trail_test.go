@@ -52,6 +52,14 @@ func (r *trail) Reserve(intent *audit.Event) (audit.Ticket, error) {
 	return &ticket{trail: r}, nil
 }
 
+// Refused implements proxy.Recorder.
+func (r *trail) Refused(e *audit.Event) {
+	r.mu.Lock()
+	r.reserved++
+	r.mu.Unlock()
+	(&ticket{trail: r}).Record(e)
+}
+
 func (r *trail) copyLocked(e *audit.Event) audit.Event {
 	c, err := audit.DecodeTuple(audit.AppendTuple(nil, e))
 	if err != nil {

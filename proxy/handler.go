@@ -43,6 +43,8 @@ type Cache interface {
 // Recorder takes room in the audit spool. Its error means that there is none: nothing may be forwarded.
 type Recorder interface {
 	Reserve(intent *audit.Event) (audit.Ticket, error)
+	// Refused records an exchange that was refused before it had a ticket. There is room for that when Reserve has none.
+	Refused(e *audit.Event)
 }
 
 // FailureLimiter spends from a bucket; ok is false when it is empty, and retry says when it will not be.

@@ -18,7 +18,6 @@ type metrics struct {
 	hidden   prometheus.Counter
 	dropped  prometheus.Counter
 	panics   prometheus.Counter
-	lost     prometheus.Counter
 
 	handshakes prometheus.Counter
 }
@@ -38,7 +37,6 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 		hidden:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_list_items_hidden_total", Help: "List items removed because the caller may not see them."}),
 		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_frames_dropped_total", Help: "Stream frames dropped because they could not be understood."}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_panics_total", Help: "Panics kept inside their request."}),
-		lost:     prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_audit_lost_total", Help: "Refusals that could not be recorded because the spool was full."}),
 
 		handshakes: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_tls_handshake_failures_total", Help: "TLS handshakes of clients that came to nothing."}),
 	}
@@ -49,7 +47,7 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 		m.lookups[result] = lookups.WithLabelValues(strings.ToLower(result))
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."}, inflight)
-	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, lookups, m.streams, m.hidden, m.dropped, m.panics, m.lost, m.handshakes, gauge} {
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, lookups, m.streams, m.hidden, m.dropped, m.panics, m.handshakes, gauge} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

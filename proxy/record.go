@@ -63,15 +63,9 @@ func (h *Handler) finish(x *Exchange, outcome audit.Outcome) {
 		phase = audit.PhaseClose
 	}
 	x.fill(phase, outcome)
-	if x.ticket == nil { // refused before reserve
-		t, err := h.o.Recorder.Reserve(nil)
-		if err != nil {
-			h.metrics.lost.Inc()
-			h.o.Log.Error("audit event lost: no room in the spool", zap.Stringer("exchange_id", x.ID), zap.Error(err))
-		}
-		x.ticket = t
-	}
-	if x.ticket != nil {
+	if x.ticket == nil { // refused before or by reserve
+		h.o.Recorder.Refused(&x.event)
+	} else {
 		x.ticket.Record(&x.event)
 	}
 	h.metrics.observe(x, outcome)

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"sark/internal/audit"
 	"sark/internal/testkit"
@@ -43,8 +41,6 @@ type failure struct {
 	dead bool
 	// before is how many events begin leaves.
 	before int
-	// lost says that the failure cannot be recorded.
-	lost bool
 	// leaves says that the client reads the beginning of a stream and leaves.
 	leaves bool
 }
@@ -135,7 +131,7 @@ func readRow(t *testing.T, cells []string) outcome {
 	if len(trail) < 5 {
 		t.Fatalf("row %s: the trail's cell %q names no outcome and rule", cells[0], cells[5])
 	}
-	o.Outcome, o.Rule = audit.Outcome(strings.TrimPrefix(trail[1], "none")), trail[3]
+	o.Outcome, o.Rule = audit.Outcome(trail[1]), trail[3]
 	return o
 }
 
@@ -162,12 +158,7 @@ func (f failure) run(t *testing.T) outcome {
 		return f.leave(t, g, c)
 	}
 	reply := c.ReadReply()
-	var e audit.Event
-	if f.lost {
-		e = lostEvent(t, g, reply)
-	} else {
-		e = f.event(t, g)
-	}
+	e := f.event(t, g)
 	f.checkReply(t, reply, &e)
 	f.checkUpstream(t, g)
 	end()
@@ -193,30 +184,4 @@ func (f failure) event(t *testing.T, g *gateway) audit.Event {
 		t.Fatalf("%d events, want %d: %+v", len(events), f.before+1, events)
 	}
 	return events[f.before]
-}
-
-// lostEvent returns what the event would be that could not be recorded, as far as the reply tells.
-func lostEvent(t *testing.T, g *gateway, reply *testkit.Reply) audit.Event {
-	t.Helper()
-	if n := g.Metric(t, "sark_proxy_audit_lost_total"); n != 1 || len(g.Events()) > 0 {
-		t.Errorf("%v events were counted as lost and %d recorded, want 1 and 0", n, len(g.Events()))
-	}
-	var got struct {
-		Error struct {
-			Code int
-			Data struct {
-				Reason, Rule string
-				Exchange     uuid.UUID `json:"exchange_id"`
-				Decision     uuid.UUID `json:"decision_id"`
-			}
-		}
-	}
-	if err := json.Unmarshal([]byte(reply.Body), &got); err != nil {
-		t.Fatalf("body %q: %v", reply.Body, err)
-	}
-	d := got.Error.Data
-	return audit.Event{
-		RPCCode: int32(got.Error.Code), Rule: d.Rule, Reason: d.Reason, ExchangeID: d.Exchange, DecisionID: d.Decision,
-		StatusCode: int32(reply.Status), BytesOut: int64(len(reply.Body)),
-	}
 }

@@ -24,7 +24,6 @@ func lackOfRoom() map[string]failure {
 				g.Trail.Limit(0)
 				return func() { g.Trail.Limit(-1) }
 			},
-			lost:   true,
 			header: map[string]string{"Retry-After": "5"},
 		},
 		"pool-exhausted": {

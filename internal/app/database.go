@@ -34,6 +34,11 @@ func DatabasePath(dataDir string) string { return filepath.Join(dataDir, "sark.d
 
 // OpenDatabase opens the database of a configuration and brings its schema up to date.
 func OpenDatabase(ctx context.Context, c *configs.Config, log *zap.Logger, metrics prometheus.Registerer) (Database, error) {
+	return openDatabase(ctx, c, log, metrics, false)
+}
+
+// openDatabase is OpenDatabase, and may open a database that does not answer yet.
+func openDatabase(ctx context.Context, c *configs.Config, log *zap.Logger, metrics prometheus.Registerer, late bool) (Database, error) {
 	slow := c.Store.SlowQuery
 	if slow == 0 {
 		slow = -1 // off: zero would be the default
@@ -41,7 +46,9 @@ func OpenDatabase(ctx context.Context, c *configs.Config, log *zap.Logger, metri
 	if c.Store.URL == "" {
 		return sqlite.Open(ctx, sqlite.Options{Path: DatabasePath(c.DataDir), SlowQuery: slow, Log: log, Metrics: metrics})
 	}
-	return postgres.Open(ctx, postgresOptions(c, slow, log, metrics))
+	o := postgresOptions(c, slow, log, metrics)
+	o.Late = late
+	return postgres.Open(ctx, o)
 }
 
 // postgresOptions maps the seed's pool settings.
@@ -54,11 +61,11 @@ func postgresOptions(c *configs.Config, slow time.Duration, log *zap.Logger, met
 }
 
 func (g *gateway) openStore(ctx context.Context) (err error) {
-	if g.db, err = OpenDatabase(ctx, g.c, g.log, g.metrics); err != nil {
+	if g.db, err = openDatabase(ctx, g.c, g.log, g.metrics, true); err != nil {
 		return err
 	}
 	g.life.onStop("store", func(context.Context) error { return g.db.Close() })
-	if pg, ok := g.db.(*postgres.DB); ok {
+	if pg, ok := g.db.(*postgres.DB); ok && pg.Mode() != "" {
 		g.log.Info("the store is PostgreSQL", zap.String("mode", string(pg.Mode())))
 	}
 	return nil

@@ -95,6 +95,14 @@ func durability(word string) spool.Mode {
 	return spool.Auto
 }
 
+// bounded maps the off of a bound, 0, to that of a part whose 0 is its default.
+func bounded(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
 func onFull(word string) spool.OnFull {
 	if word == "shed-low" {
 		return spool.ShedLow

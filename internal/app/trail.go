@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"go.uber.org/zap"
@@ -19,7 +20,8 @@ func DigestKeyPath(dataDir string) string { return filepath.Join(dataDir, "audit
 // call is in the store too. What the store cannot take stays in the spool for the next start.
 func (g *gateway) openSpool(context.Context) (err error) {
 	g.spool, err = spool.Open(spool.Options{
-		Dir: g.c.SpoolDir(), MaxBytes: int64(g.c.Audit.MaxBytes),
+		Dir: g.c.SpoolDir(), MaxBytes: int64(g.c.Audit.MaxBytes), MaxAge: g.c.Audit.MaxAge, MinFree: int64(g.c.Audit.MinFree),
+		RefusalsPerMinute: bounded(g.c.Audit.RefusalsPerMinute),
 		Durability: durability(g.c.Audit.Durability), OnFull: onFull(g.c.Audit.OnFull),
 		Log: g.log, Metrics: g.metrics,
 	})
@@ -32,8 +34,12 @@ func (g *gateway) openSpool(context.Context) (err error) {
 		return err
 	}
 	g.log.Info("the audit trail is signed", zap.String("public_key", store.FormatPublicKey(key.Public())), zap.Stringer("writer", g.spool.Writer()))
+	file, err := g.openDigestFile()
+	if err != nil {
+		return err
+	}
 	shipper, err := store.NewShipper(store.ShipperOptions{
-		Source: g.spool, Sink: g.db, Key: key, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
+		Source: g.spool, Sink: g.db, Key: key, DigestFile: file, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
 		DeadDir: filepath.Join(g.c.SpoolDir(), "dead"), Log: g.log, Metrics: g.metrics,
 	})
 	if err != nil {
@@ -47,4 +53,18 @@ func (g *gateway) openSpool(context.Context) (err error) {
 		return errors.Join(<-done, shipper.Flush(bounded))
 	})
 	return nil
+}
+
+// openDigestFile opens the copy of the digests, nil when none is kept.
+func (g *gateway) openDigestFile() (*store.DigestFile, error) {
+	path := g.c.Audit.DigestFile
+	if path == "" {
+		return nil, nil //nolint:nilnil // none is kept
+	}
+	file, err := store.OpenDigestFile(store.DigestFileOptions{Path: path, Sync: true})
+	if err != nil {
+		return nil, fmt.Errorf("audit.digest_file: %w", err)
+	}
+	g.life.onStop("audit digest file", func(context.Context) error { return file.Close() })
+	return file, nil
 }

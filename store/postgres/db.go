@@ -17,7 +17,8 @@ type DB struct {
 	audit *pool
 	timer *store.QueryTimer
 	now   func() time.Time
-	mode  migrations.Mode
+	mode  atomic.Pointer[migrations.Mode] // nil before the database was reached
+	late  late
 	raw   atomic.Bool // tuples may be copied as they are: the table's column types are ours
 }
 
@@ -39,13 +40,27 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func (d *DB) connect(ctx context.Context, o Options) (err error) {
-	if d.mode, err = migrate(ctx, o.URL); err != nil {
-		return err
-	}
 	if d.api, err = openPool(ctx, o, "api", o.PoolSize, o.MaxOverflow); err != nil {
 		return err
 	}
 	if d.audit, err = openPool(ctx, o, "audit", o.AuditPoolSize, 0); err != nil {
+		return err
+	}
+	if err := d.registerMetrics(o.Metrics); err != nil {
+		return err
+	}
+	err = d.prepare(ctx, o.URL)
+	if err != nil && o.Late && unreachable(err) {
+		d.awaitDatabase(o, err)
+		return nil
+	}
+	return err
+}
+
+// prepare brings the schema up to date and looks at what the server can do.
+func (d *DB) prepare(ctx context.Context, url string) error {
+	mode, err := migrate(ctx, url)
+	if err != nil {
 		return err
 	}
 	if err := d.checkEncoding(ctx); err != nil {
@@ -54,7 +69,8 @@ func (d *DB) connect(ctx context.Context, o Options) (err error) {
 	if _, err := d.checkColumns(ctx); err != nil {
 		return err
 	}
-	return d.registerMetrics(o.Metrics)
+	d.mode.Store(&mode)
+	return nil
 }
 
 // migrate applies what the schema lacks and reports what the server can do.
@@ -70,8 +86,13 @@ func migrate(ctx context.Context, url string) (migrations.Mode, error) {
 	return mode, errors.Join(err, db.Close())
 }
 
-// Mode is what the server offered when it was opened.
-func (d *DB) Mode() migrations.Mode { return d.mode }
+// Mode is what the server offered when it was first reached, empty before that.
+func (d *DB) Mode() migrations.Mode {
+	if m := d.mode.Load(); m != nil {
+		return *m
+	}
+	return ""
+}
 
 // Ping reports whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {
@@ -88,6 +109,7 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Close closes every connection. Queries that run are waited for.
 func (d *DB) Close() error {
+	d.late.stop()
 	for _, p := range []*pool{d.api, d.audit} {
 		if p != nil {
 			p.Close()

@@ -36,6 +36,9 @@ type Options struct {
 	AuditPoolSize int
 	// SlowQuery is the duration from which a query is logged; 0 is store.DefaultSlowQuery, negative never.
 	SlowQuery time.Duration
+	// Late opens a database that does not answer, too: until it does, and its schema was brought up to date, everything else
+	// wraps ErrNotReady. A database that answers and cannot be used is an error all the same.
+	Late bool
 	// Log is required.
 	Log *zap.Logger
 	// Metrics registers sark_store_query_duration_seconds and the metrics sark_store_pool_*; nil registers nothing.

@@ -34,6 +34,7 @@ type pool struct {
 	size      int    // kept open; what is beyond is overflow
 	timeout   time.Duration
 	exhausted atomic.Int64
+	gate      atomic.Pointer[error] // why nobody is let in yet, see ErrNotReady
 }
 
 // poolConfig maps the settings onto pgxpool, which knows no overflow: its cap is size plus overflow, and what is idle
@@ -92,8 +93,16 @@ func openPool(ctx context.Context, o Options, name string, size, overflow int) (
 }
 
 // acquire waits for a connection, at most for the pool's timeout, which bounds nothing else of the query. It wraps
-// ErrPoolExhausted.
+// ErrPoolExhausted and ErrNotReady.
 func (p *pool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	if why := p.gate.Load(); why != nil {
+		return nil, *why
+	}
+	return p.acquireAny(ctx)
+}
+
+// acquireAny is acquire for who looks whether the database is ready.
+func (p *pool) acquireAny(ctx context.Context) (*pgxpool.Conn, error) {
 	bounded, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	c, err := p.Acquire(bounded)

@@ -11,7 +11,7 @@ import (
 
 // checkEncoding refuses a database that cannot hold every text.
 func (d *DB) checkEncoding(ctx context.Context) error {
-	c, err := d.audit.acquire(ctx)
+	c, err := d.audit.acquireAny(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (d *DB) checkColumns(ctx context.Context) (changed bool, err error) {
 
 // columnTypes returns the names in pg_type of the table's column types, by column.
 func (d *DB) columnTypes(ctx context.Context) (map[string]string, error) {
-	c, err := d.audit.acquire(ctx)
+	c, err := d.audit.acquireAny(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -187,5 +188,12 @@ func TestMissingSegmentIsSaidOnce(t *testing.T) {
 			t.Errorf("%d gap events, want one", gaps)
 		}
 		shut(t, s)
+	}
+}
+
+func unmarshal(t *testing.T, text []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", text, err)
 	}
 }

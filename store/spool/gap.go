@@ -8,7 +8,7 @@ import (
 
 // gap is something that is missing from the trail, or may be.
 type gap struct {
-	reason   string // "shed", "damage", "torn_tail", "sink_ahead" or "orphan_unreadable"
+	reason   string // "shed", "refusals_dropped", "damage", "torn_tail", "sink_ahead" or "orphan_unreadable"
 	segment  string // the file, where there is one
 	from, to int64  // the numbers that are missing; 0 when no number is
 	bytes    int64  // that could not be read
@@ -64,9 +64,12 @@ func readGap(tuple []byte) (gap, bool) {
 
 // reportShedLocked says how many events were dropped since it was last said.
 func (s *Spool) reportShedLocked() {
-	if s.shed == 0 {
-		return
+	if s.shed > 0 {
+		s.appendGapLocked(gap{reason: "shed", events: s.shed})
+		s.shed = 0
 	}
-	s.appendGapLocked(gap{reason: "shed", events: s.shed})
-	s.shed = 0
+	if s.dropped > 0 {
+		s.appendGapLocked(gap{reason: "refusals_dropped", events: s.dropped})
+		s.dropped = 0
+	}
 }

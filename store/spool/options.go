@@ -46,6 +46,8 @@ const (
 const (
 	DefaultSegmentBytes = 64 << 20
 	DefaultMaxBytes     = 1 << 30
+	// DefaultRefusalsPerMinute is for each address and rule.
+	DefaultRefusalsPerMinute = 600
 )
 
 // syncEvery is how long an event that was only written may stay unsynced.
@@ -57,12 +59,21 @@ type Options struct {
 	Dir string
 	// SegmentBytes is the size at which a new segment begins; 0 is 64 MiB.
 	SegmentBytes int64
-	// MaxBytes bounds everything that waits for the sink, reservations included; 0 is 1 GiB. An event that is larger than
-	// what was reserved for it may pass the bound.
+	// MaxBytes bounds everything that waits for the sink, reservations included; 0 is 1 GiB. A sixteenth of it is kept for
+	// the events of calls that are refused. An event that is larger than what was reserved for it may pass the bound.
 	MaxBytes int64
+	// MaxAge is for how long an event may wait for the sink before new calls are refused; 0 is for ever. What an earlier
+	// process has left counts from the first start since which the sink was not reached.
+	MaxAge time.Duration
+	// MinFree is how many bytes of the disk stay free: with less, new calls are refused; 0 is none. It is looked at once a
+	// second.
+	MinFree int64
+	// RefusalsPerMinute is how many events the refused calls of one address may leave for each rule, see Refused; 0 is
+	// DefaultRefusalsPerMinute, negative is no bound.
+	RefusalsPerMinute int
 	// Durability says when an event counts as recorded.
 	Durability Mode
-	// OnFull says what happens at MaxBytes.
+	// OnFull says what happens at MaxBytes, MaxAge and MinFree.
 	OnFull OnFull
 	// Log is required.
 	Log *zap.Logger
@@ -84,6 +95,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.SegmentBytes < 0 || o.MaxBytes < 2*outcomeRoom {
 		return o, fmt.Errorf("option SegmentBytes %d or MaxBytes %d is too small", o.SegmentBytes, o.MaxBytes)
+	}
+	if o.MaxAge < 0 || o.MinFree < 0 {
+		return o, fmt.Errorf("option MaxAge %v or MinFree %d is negative", o.MaxAge, o.MinFree)
+	}
+	if o.RefusalsPerMinute == 0 {
+		o.RefusalsPerMinute = DefaultRefusalsPerMinute
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -51,6 +51,7 @@ func (s *Spool) Read(after int64, limit int) (tuples [][]byte, last int64, err e
 	defer r.mu.Unlock()
 	s.mu.Lock()
 	durable, closed := s.syncedSeq, s.closed
+	s.waiting.deliver(after)
 	s.mu.Unlock()
 	if closed {
 		return nil, after, ErrClosed

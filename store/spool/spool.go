@@ -31,7 +31,10 @@ type Spool struct {
 	used   atomic.Int64          // bytes of segments, of what waits to be written, and of reservations
 	index  atomic.Uint64         // the newest segment's
 	failed atomic.Pointer[error] // why the disk cannot be written, for Reserve
+	bound  atomic.Pointer[error] // why no new calls are taken, though there are bytes left: ErrOld or ErrDisk
 	stats  counters
+
+	refusals refusals
 
 	wake  chan struct{} // to the consumer; capacity 1: a signal that waits is enough, more are dropped
 	hurry chan struct{} // to the background goroutine; capacity 1, as above
@@ -58,6 +61,8 @@ type Spool struct {
 	oldest, newest      *ticket // exchanges that have a reference, by age
 	open                int     // their number
 	shed                int64   // events dropped since the last gap event
+	dropped             int64   // refusals that found no room since the last gap event
+	waiting             waiting // for the sink
 	gap                 []byte  // scratch of gap events
 	closed              bool
 	baseline            int64 // up to which number the sink's events are known to be ours
@@ -79,9 +84,11 @@ func Open(o Options) (*Spool, error) {
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.writeDone.L, s.syncDone.L = &s.mu, &s.mu
+	s.refusals.began, s.refusals.by = o.Now(), make(map[source]*tally)
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool: %w", err), s.closeFiles())
 	}
+	s.checkBounds()
 	go s.background()
 	return s, nil
 }
@@ -119,6 +126,7 @@ func (s *Spool) begin(found *findings) error {
 	if err := s.openBaseline(found); err != nil {
 		return err
 	}
+	s.recallWaitingLocked(found.lastSeq)
 	s.fill.restart(s.chain)
 	seg, err := s.newSegment(s.fill)
 	if err != nil {
@@ -150,6 +158,10 @@ func (s *Spool) background() {
 			s.settle(false)
 		case <-tick.C:
 			s.settle(n%retryEvery == 0)
+			if n%boundsEvery == 0 {
+				s.checkBounds()
+				s.turnWindow(s.o.Now())
+			}
 		}
 	}
 }
@@ -216,6 +228,7 @@ func (s *Spool) Err() error {
 // Close syncs what was recorded, waits for the background goroutine until ctx ends, and lets other processes in. Events that
 // are recorded later are lost and counted: close the listeners first.
 func (s *Spool) Close(ctx context.Context) error {
+	s.turnWindow(s.o.Now().Add(2 * refusalWindow)) // says what was counted
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

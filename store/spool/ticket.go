@@ -29,7 +29,7 @@ var tickets = sync.Pool{New: func() any { return new(ticket) }}
 // An error means that nothing may be forwarded: ErrFull, ErrClosed, or why the disk cannot be written.
 func (s *Spool) Reserve(intent *audit.Event) (audit.Ticket, error) {
 	if err := s.Err(); err != nil {
-		s.stats.refused.Add(1)
+		s.stats.refuse(err)
 		return nil, err
 	}
 	t := tickets.Get().(*ticket)
@@ -39,7 +39,7 @@ func (s *Spool) Reserve(intent *audit.Event) (audit.Ticket, error) {
 		t.room = int64(recordHeader+len(t.tuple)) + max(outcomeRoom, 2*int64(recordHeader+len(t.tuple)))
 	}
 	if err := s.takeRoom(t, intent); err != nil {
-		s.stats.refused.Add(1)
+		s.stats.refuse(err)
 		tickets.Put(t)
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (s *Spool) Reserve(intent *audit.Event) (audit.Ticket, error) {
 		return t, nil
 	}
 	if err := s.announce(t, s.o.Durability.durable(intent, true)); err != nil {
-		s.stats.refused.Add(1)
+		s.stats.refuse(err)
 		return nil, err // the ticket is not used again: its intent may yet be found and become an unknown outcome
 	}
 	return t, nil
@@ -57,15 +57,20 @@ func (s *Spool) Reserve(intent *audit.Event) (audit.Ticket, error) {
 func (s *Spool) takeRoom(t *ticket, intent *audit.Event) error {
 	limit := s.o.MaxBytes
 	low := intent == nil || intent.Severity == audit.SeverityLow
+	bound := s.bound.Load()
 	used := s.used.Add(t.room)
-	if s.o.OnFull == ShedLow && low && used > limit-limit/8 && used <= limit {
+	if s.o.OnFull == ShedLow && low && used <= s.callBytes() && (used > limit-limit/8 || bound != nil) {
 		s.used.Add(-t.room)
 		t.room, t.shed = 0, true
 		return nil
 	}
-	if used > limit {
+	if used > s.callBytes() {
 		s.used.Add(-t.room)
 		return ErrFull
+	}
+	if bound != nil {
+		s.used.Add(-t.room)
+		return *bound
 	}
 	return nil
 }

@@ -1,0 +1,4 @@
+package spool
+
+// CheckBounds is what the background goroutine does once a second.
+func (s *Spool) CheckBounds() { s.checkBounds() }
