@@ -22,7 +22,7 @@ func (g *gateway) openSpool(context.Context) (err error) {
 	g.spool, err = spool.Open(spool.Options{
 		Dir: g.c.SpoolDir(), MaxBytes: int64(g.c.Audit.MaxBytes), MaxAge: g.c.Audit.MaxAge, MinFree: int64(g.c.Audit.MinFree),
 		RefusalsPerMinute: bounded(g.c.Audit.RefusalsPerMinute),
-		Durability: durability(g.c.Audit.Durability), OnFull: onFull(g.c.Audit.OnFull),
+		Durability:        durability(g.c.Audit.Durability), OnFull: onFull(g.c.Audit.OnFull),
 		Log: g.log, Metrics: g.metrics,
 	})
 	if err != nil {

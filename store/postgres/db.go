@@ -57,8 +57,11 @@ func (d *DB) connect(ctx context.Context, o Options) (err error) {
 	return err
 }
 
-// prepare brings the schema up to date and looks at what the server can do.
+// prepare brings the schema up to date and looks at what the server can do. That it answers is asked first, in bounded time.
 func (d *DB) prepare(ctx context.Context, url string) error {
+	if err := d.reach(ctx); err != nil {
+		return err
+	}
 	mode, err := migrate(ctx, url)
 	if err != nil {
 		return err

@@ -72,6 +72,16 @@ func (d *DB) tryOpen(ctx context.Context, o Options) (ready bool) {
 	return err == nil
 }
 
+// reach reports whether the server answers.
+func (d *DB) reach(ctx context.Context) error {
+	c, err := d.audit.acquireAny(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	return c.Ping(ctx)
+}
+
 // gate keeps everybody from the database, or with nil lets them in.
 func (d *DB) gate(why error) {
 	for _, p := range []*pool{d.api, d.audit} {
