@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ const grace = 10 * time.Second
 
 // ErrExited reports that a child ended before it did what was waited for. Ask with errors.Is.
 var ErrExited = errors.New("process ended")
+
+var errStatusZero = errors.New("exit status 0")
 
 // Process is a running child process. Its owner must call Stop.
 type Process struct {
@@ -84,6 +87,17 @@ func (p *Process) Stop() error {
 	return fmt.Errorf("%s: still running %v after SIGTERM, killed", p.name, grace)
 }
 
+// Kill ends the child by SIGKILL and returns when it is gone. The error is nil when that is what ended it, and otherwise says
+// how the child had ended before.
+func (p *Process) Kill() error {
+	p.signal(syscall.SIGKILL)
+	<-p.done
+	if p.endedBy(syscall.SIGKILL) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w before it was killed: %w", p.name, ErrExited, cmp.Or(p.err, errStatusZero))
+}
+
 // signal does nothing once the child was waited for: its number may belong to another process by then.
 func (p *Process) signal(s syscall.Signal) {
 	select {
@@ -94,16 +108,23 @@ func (p *Process) signal(s syscall.Signal) {
 }
 
 func (p *Process) verdict() error {
-	var exit *exec.ExitError
-	if errors.As(p.err, &exit) {
-		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() && s.Signal() == syscall.SIGTERM {
-			return nil
-		}
+	if p.endedBy(syscall.SIGTERM) {
+		return nil
 	}
 	if p.err != nil {
 		return fmt.Errorf("%s: %w", p.name, p.err)
 	}
 	return nil
+}
+
+// endedBy reports whether a signal ended the child.
+func (p *Process) endedBy(signal syscall.Signal) bool {
+	var exit *exec.ExitError
+	if !errors.As(p.err, &exit) {
+		return false
+	}
+	s, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && s.Signaled() && s.Signal() == signal
 }
 
 // Await calls ready every few milliseconds until it returns nil. It gives up when ctx ends or the child does; the

@@ -35,6 +35,18 @@ func TestStopReportsAFailedChild(t *testing.T) {
 	}
 }
 
+func TestKillEndsTheChild(t *testing.T) {
+	p := start(t, "exec tail -f /dev/null")
+	if err := p.Kill(); err != nil {
+		t.Errorf("kill: %v", err)
+	}
+	gone := start(t, "exit 0")
+	<-gone.Done()
+	if err := gone.Kill(); !errors.Is(err, rig.ErrExited) {
+		t.Errorf("kill of a child that has ended returned %v, want ErrExited", err)
+	}
+}
+
 func TestAwaitEndsWithTheChild(t *testing.T) {
 	addr, err := rig.FreeAddr()
 	if err != nil {

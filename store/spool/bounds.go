@@ -13,7 +13,7 @@ import (
 var (
 	// ErrOld says that the oldest event which the sink does not have waits for longer than Options.MaxAge.
 	ErrOld = fmt.Errorf("%w: its oldest event waits for too long", ErrFull)
-	// ErrDisk says that the disk has less free room than Options.MinFree.
+	// ErrDisk says that the disk has less free room than Options.MinFree, or none at all.
 	ErrDisk = fmt.Errorf("%w: its disk has too little free room", ErrFull)
 )
 
@@ -85,7 +85,7 @@ func (s *Spool) checkBounds() {
 		why = ErrOld
 	}
 	s.mu.Unlock()
-	if free, err := freeBytes(s.o.Dir); err == nil && free < s.o.MinFree {
+	if free, err := freeBytes(s.o.Dir); s.ballast.hold() != nil || err == nil && free < s.o.MinFree {
 		why = ErrDisk
 	}
 	switch before := s.bound.Load(); {

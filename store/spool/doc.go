@@ -5,7 +5,7 @@
 // asked for it; that a call which was announced by an intent leaves exactly one outcome, "unknown" if the process died in
 // between; that every event has its place in the writer's hash chain; that its size is bounded; and that damage is never
 // silent: it is kept aside, counted, and said in the trail by an event of type audit_gap. When the disk fails it refuses new
-// reservations and keeps in memory what was already promised.
+// reservations; what was already promised goes into room that was held for it, or, when even that fails, is kept in memory.
 //
 // It refuses to know what an event means, beyond the rule that says which of them must be durable, and where events go.
 //

@@ -100,6 +100,7 @@ func TestFailedDiskRefusesAndRecovers(t *testing.T) {
 	for s.Err() != nil { // the background goroutine tries again within a second
 		<-s.Wake()
 	}
+	s.CheckBounds() // which holds room for the next failure, within a second
 	record(t, s, 3)
 	if got := len(contents(t, s)); got != 4 {
 		t.Errorf("%d events, want 4", got)

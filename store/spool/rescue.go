@@ -30,6 +30,12 @@ func (s *Spool) rescueLocked(cause error) {
 	s.mu.Unlock()
 
 	seg, err := s.rewrite(&s.inSync)
+	if err != nil && s.ballast.release() {
+		full := error(ErrDisk)
+		s.bound.Store(&full)
+		s.o.Log.Error("new calls are refused; the room that was held for those under way is used", zap.Error(err))
+		seg, err = s.rewrite(&s.inSync)
+	}
 
 	s.mu.Lock()
 	if err == nil {

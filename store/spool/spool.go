@@ -35,6 +35,7 @@ type Spool struct {
 	stats  counters
 
 	refusals refusals
+	ballast  *ballast
 
 	wake  chan struct{} // to the consumer; capacity 1: a signal that waits is enough, more are dropped
 	hurry chan struct{} // to the background goroutine; capacity 1, as above
@@ -84,6 +85,7 @@ func Open(o Options) (*Spool, error) {
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.writeDone.L, s.syncDone.L = &s.mu, &s.mu
+	s.ballast = newBallast(o.Dir, o.MaxBytes)
 	s.refusals.began, s.refusals.by = o.Now(), make(map[source]*tally)
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool: %w", err), s.closeFiles())
