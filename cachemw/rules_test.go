@@ -31,7 +31,7 @@ func TestCacheableMethod(t *testing.T) {
 func TestRouteTTL(t *testing.T) {
 	rules := cachemw.Rules{ServerList: 30 * time.Second, ServerDetail: 300 * time.Second, Health: 60 * time.Second}
 	routes := []string{
-		"servers.list", "servers.get", "servers.create", "policy.evaluate", "audit.events",
+		"servers.list", "servers.get", "servers.create", "policy.evaluate", "audit.events", "audit.keys", "audit.head",
 		"health", "health.detailed", "health.pools", "health.ready", "health.live", "health.startup", "",
 	}
 	ttls := func(r cachemw.Rules) map[string]time.Duration {

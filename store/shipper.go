@@ -116,6 +116,7 @@ type Shipper struct {
 	behind  atomic.Int64 // since when there are events to ship, in Unix microseconds; 0: none
 
 	mu    sync.Mutex // held while a batch is shipped
+	head  *Head      // of what the sink has, nil before the first batch
 	known bool       // offset was read since the last failure
 	met   bool       // offset was read before
 	tried int64      // the offset that the last attempt would have given the sink
@@ -295,6 +296,7 @@ func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte)
 	case err == nil:
 		s.offset.Store(last)
 		s.shipped.Add(int64(len(tuples)))
+		s.advanceHead(tuples)
 		return nil
 	case !errors.Is(err, ErrBadRow) || len(tuples) == 0:
 		return err
@@ -310,6 +312,26 @@ func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte)
 		return err
 	}
 	return s.store(ctx, middle, last, tuples[half:])
+}
+
+// advanceHead notes the last event that was stored.
+func (s *Shipper) advanceHead(tuples [][]byte) {
+	if len(tuples) == 0 {
+		return
+	}
+	if writer, seq, hash, err := audit.Place(tuples[len(tuples)-1]); err == nil {
+		s.head = &Head{Writer: writer, Seq: seq, Hash: hash}
+	}
+}
+
+// Head is the last event that this shipper has stored, false before the first one.
+func (s *Shipper) Head() (Head, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.head == nil {
+		return Head{}, false
+	}
+	return *s.head, true
 }
 
 // give gives events to the sink, with a digest when there is a key.

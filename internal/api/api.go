@@ -52,6 +52,8 @@ type Options struct {
 	Audit    EventReader
 	Decider  Decider
 	Health   Health
+	// Integrity knows the keys and the head of the audit trail; nil when it is not signed.
+	Integrity Integrity
 	// Catalogue knows the configured servers; nil when there are none.
 	Catalogue Catalogue
 	// Changed is called after a server was stored and before the reply, so that caches forget what they held about it.

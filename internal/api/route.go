@@ -19,6 +19,8 @@ const (
 	RouteServersCreate  = "servers.create"
 	RoutePolicyEvaluate = "policy.evaluate"
 	RouteAuditEvents    = "audit.events"
+	RouteAuditKeys      = "audit.keys"
+	RouteAuditHead      = "audit.head"
 	RouteHealth         = "health"
 	RouteHealthLive     = "health.live"
 	RouteHealthReady    = "health.ready"
@@ -52,6 +54,8 @@ var table = [...]route{
 	{RouteServersGet, fasthttp.MethodGet, "/api/v1/servers/{id}", "server:read", "server", true, false, (*API).server},
 	{RoutePolicyEvaluate, fasthttp.MethodPost, "/api/v1/policy/evaluate", "policy:evaluate", "policy", true, false, (*API).evaluate},
 	{RouteAuditEvents, fasthttp.MethodGet, "/api/v1/audit/events", "audit:read", "audit", true, false, (*API).listEvents},
+	{RouteAuditKeys, fasthttp.MethodGet, "/api/v1/audit/keys", "audit:read", "audit", true, false, (*API).auditKeys},
+	{RouteAuditHead, fasthttp.MethodGet, "/api/v1/audit/head", "audit:read", "audit", true, false, (*API).auditHead},
 	{RouteHealth, fasthttp.MethodGet, "/health", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthLive, fasthttp.MethodGet, "/health/live", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthReady, fasthttp.MethodGet, "/health/ready", "health:read", "health", true, true, (*API).probe},

@@ -56,6 +56,8 @@ func TestRoute(t *testing.T) {
 		{"POST", "/api/v1/policy/evaluate", `{"action":"a:b"}`, with(evaluate, "policy", "", `{"action":"a:b"}`), 0},
 		{"POST", "/api/v1/policy/evaluate", `{"user_id":"eve"}`, with(evaluate, "user", "eve", `{"user_id":"eve"}`), 0},
 		{"GET", "/api/v1/audit/events", "", read("audit.events", "audit:read", "audit", ""), 0},
+		{"GET", "/api/v1/audit/keys", "", read("audit.keys", "audit:read", "audit", ""), 0},
+		{"GET", "/api/v1/audit/head", "", read("audit.head", "audit:read", "audit", ""), 0},
 		{"GET", "/health", "", read("health", "health:read", "health", ""), 0},
 		{"GET", "/health/", "", read("health", "health:read", "health", ""), 0},
 		{"GET", "/health/live", "", read("health.live", "health:read", "health", ""), 0},
@@ -92,7 +94,7 @@ func TestOnlyProbesArePublic(t *testing.T) {
 	a := router(t)
 	got := map[string]bool{}
 	for _, route := range []string{
-		"servers.list", "servers.get", "servers.create", "policy.evaluate", "audit.events",
+		"servers.list", "servers.get", "servers.create", "policy.evaluate", "audit.events", "audit.keys", "audit.head",
 		"health", "health.live", "health.ready", "health.startup", "health.detailed", "health.pools", "", "unknown",
 	} {
 		if a.Public(route) {

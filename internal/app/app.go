@@ -68,6 +68,8 @@ type gateway struct {
 	servers  []proxy.ServerOptions
 	hasher   func([]byte) string
 
+	integrity *integrity
+
 	certificates certificates
 
 	addresses Addresses

@@ -96,7 +96,7 @@ func (g *gateway) openHealth(context.Context) (err error) {
 
 func (g *gateway) openAPI(context.Context) (err error) {
 	g.api, err = api.New(api.Options{
-		Registry: g.db, Audit: g.db, Decider: g.engine, Health: g.health, Catalogue: newCatalogue(g.servers),
+		Registry: g.db, Audit: g.db, Integrity: g.integrity, Decider: g.engine, Health: g.health, Catalogue: newCatalogue(g.servers),
 		Changed: g.changed, Version: g.o.Version, MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
 	})
 	return err

@@ -45,6 +45,7 @@ func (g *gateway) openSpool(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	g.integrity = &integrity{spool: g.spool, shipper: shipper, key: key}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1) // buffered: the result waits for the stop
 	go func() { done <- shipper.Run(ctx) }()

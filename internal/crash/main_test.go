@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -18,7 +20,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "serve":
-			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+			own := func(v string) bool { return strings.HasPrefix(v, "SARK_") } // of the test, not settings of a gateway
+			environ := slices.DeleteFunc(os.Environ(), own)
+			os.Exit(cli.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, environ))
 		case "ship":
 			fmt.Fprintln(os.Stderr, ship(context.Background(), os.Args[2]))
 			os.Exit(1)

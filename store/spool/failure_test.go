@@ -3,9 +3,12 @@
 package spool_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,7 +59,8 @@ func TestFailedSegmentIsReplaced(t *testing.T) {
 	if !inChild(t) {
 		return
 	}
-	s := open(t, spool.Options{Dir: t.TempDir()})
+	dir := t.TempDir()
+	s := open(t, spool.Options{Dir: dir})
 	limitFileSize(t, 8<<10) // a segment holds some seven events, then a write fails in its middle
 	defer limitFileSize(t, noLimit)
 	for n := range 40 {
@@ -67,6 +71,15 @@ func TestFailedSegmentIsReplaced(t *testing.T) {
 	}
 	if st := s.Stats(); st.Rescues == 0 || st.Err != nil || st.Gaps != 0 {
 		t.Errorf("stats %+v", st)
+	}
+	limitFileSize(t, noLimit)
+	shut(t, s)
+	s = open(t, spool.Options{Dir: dir})
+	if got := len(contents(t, s)); got != 40 { // no gap event, too
+		t.Errorf("%d events after a restart, want 40", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "quarantine")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a segment was set aside: %v", err)
 	}
 }
 

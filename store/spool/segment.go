@@ -42,13 +42,18 @@ func createSegment(path string, index uint64, h header) (*segment, error) {
 	return s, nil
 }
 
+// write appends whole records. When it fails, what was written of them is taken back, so that nobody takes it for damage: they
+// will stand in another segment.
 func (s *segment) write(b []byte) error {
 	n, err := s.file.Write(b)
-	s.size += int64(n)
-	if err != nil {
-		return fmt.Errorf("write segment: %w", err)
+	if err == nil {
+		s.size += int64(n)
+		return nil
 	}
-	return nil
+	if n > 0 && s.file.Truncate(s.size) != nil {
+		s.size += int64(n)
+	}
+	return fmt.Errorf("write segment: %w", err)
 }
 
 // sync makes the file, and its place in the folder, survive a power cut.

@@ -216,6 +216,13 @@ func (s *Spool) Last() int64 {
 	return s.chain.Seq()
 }
 
+// Head is the number and the hash of the last event that was recorded; 0 before the first.
+func (s *Spool) Head() (seq int64, hash [32]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chain.Seq(), s.chain.Head()
+}
+
 // Wake receives a signal after events have become readable.
 func (s *Spool) Wake() <-chan struct{} { return s.wake }
 
