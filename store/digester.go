@@ -18,7 +18,6 @@ type digester struct {
 	writer uuid.UUID
 	tree   *audit.Tree
 	last   [32]byte // the hash of the digest that the next one follows
-	tried  [32]byte // that of the last attempt
 }
 
 // locate finds the digest that the next one follows, and brings the file up to date.
@@ -35,9 +34,6 @@ func (d *digester) locate(ctx context.Context) error {
 	return d.catchUp(ctx)
 }
 
-// arrived reports whether the digest that locate has found is that of the last attempt.
-func (d *digester) arrived() bool { return d.last == d.tried }
-
 // catchUp copies the digests to the file that a crash, or a disk that was full, has kept from it.
 func (d *digester) catchUp(ctx context.Context) error {
 	if d.file == nil {
@@ -46,18 +42,22 @@ func (d *digester) catchUp(ctx context.Context) error {
 	return d.file.Extend(ctx, d.sink, d.writer)
 }
 
-// store signs a batch and gives it to the sink. When it fails, locate must be asked before the next one.
-func (d *digester) store(ctx context.Context, b Batch) error {
+// sign adds a batch's digest to it.
+func (d *digester) sign(b Batch) (Batch, error) {
 	root, err := rootOf(d.tree, b.Tuples)
 	if err != nil {
-		return fmt.Errorf("sign a batch: %w", err)
+		return b, fmt.Errorf("sign a batch: %w", err)
 	}
 	b.Digest = &Digest{
 		Writer: b.Writer, First: b.After + 1, Last: b.Last, Root: root, Previous: d.last,
 		CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}
 	b.Digest.sign(d.key)
-	d.tried = b.Digest.Hash()
+	return b, nil
+}
+
+// store gives a signed batch to the sink. When it fails, locate must be asked before the next one is signed.
+func (d *digester) store(ctx context.Context, b Batch) error {
 	if err := d.sink.AppendBatch(ctx, b); err != nil {
 		return err
 	}

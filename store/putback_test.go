@@ -1,11 +1,15 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"sark/internal/audit"
 	"sark/store"
@@ -93,6 +97,77 @@ func TestCopyOfASpoolInUse(t *testing.T) {
 	}
 	if v, found := a.verify(t); v.Findings != 0 {
 		t.Errorf("verified %+v: %q", v, found)
+	}
+}
+
+// lateSink loses the connection in the COMMIT of its first batch, which is done only when the next one is about to begin.
+type lateSink struct {
+	*sqlite.DB
+	held *store.Batch
+	lost func() // called when the connection is lost; nil afterwards
+}
+
+// AppendBatch implements store.DigestSink.
+func (s *lateSink) AppendBatch(ctx context.Context, b store.Batch) error {
+	if s.lost != nil {
+		b.Tuples = slices.Clone(b.Tuples)
+		for i := range b.Tuples {
+			b.Tuples[i] = slices.Clone(b.Tuples[i])
+		}
+		s.held = &b
+		s.lost()
+		s.lost = nil
+		return errTrouble
+	}
+	if held := s.held; held != nil {
+		s.held = nil
+		if err := s.DB.AppendBatch(ctx, *held); err != nil {
+			return err
+		}
+	}
+	return s.DB.AppendBatch(ctx, b)
+}
+
+// TestBatchThatArrivesLateIsOurs records more between a batch whose connection is lost in its COMMIT and the next attempt,
+// which then finds that it is fenced off: that is nobody else, in this process or in the one after it.
+func TestBatchThatArrivesLateIsOurs(t *testing.T) {
+	for name, restart := range map[string]bool{"same process": false, "next process": true} {
+		t.Run(name, func(t *testing.T) {
+			a := emptyArchive(t)
+			l := a.open(t, a.database())
+			ended, end := context.WithCancel(t.Context())
+			sink := &lateSink{DB: l.db, lost: end}
+			through := func() *store.Shipper {
+				s, err := store.NewShipper(store.ShipperOptions{
+					Source: l.spool, Sink: sink, Batch: 10, DeadDir: filepath.Join(a.dir, "dead"), Key: a.key, Log: zap.NewNop(),
+				})
+				check(t, err)
+				return s
+			}
+			recordAll(t, l.spool, series(0, 4)...)
+			s := through()
+			if err := s.Flush(ended); !errors.Is(err, errTrouble) {
+				t.Fatalf("the first batch: %v", err)
+			}
+			if restart {
+				check(t, l.spool.Close(t.Context()))
+				again, err := spool.Open(spool.Options{Dir: filepath.Join(a.dir, "spool"), Log: zap.NewNop()})
+				check(t, err)
+				l.spool = again
+				s = through()
+			}
+			recordAll(t, l.spool, series(4, 7)...)
+			check(t, s.Flush(t.Context()))
+			a.writer = l.spool.Writer()
+			l.close(t)
+
+			if diff := cmp.Diff(requestsOf(series(0, 7)), requests(t, a)); diff != "" {
+				t.Errorf("stored events (-want +got):\n%s", diff)
+			}
+			if v, found := a.verify(t); v.Findings != 0 || v.Gaps != 0 || v.Events != 7 {
+				t.Errorf("verified %+v: %q", v, found)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,8 +119,7 @@ type Shipper struct {
 	mu    sync.Mutex // held while a batch is shipped
 	head  *Head      // of what the sink has, nil before the first batch
 	known bool       // offset was read since the last failure
-	met   bool       // offset was read before
-	tried int64      // the offset that the last attempt would have given the sink
+	tried []attempt  // since the last success; the latest are kept
 }
 
 // NewShipper makes a shipper; Run sets it to work.
@@ -186,10 +186,13 @@ func (s *Shipper) Flush(ctx context.Context) error {
 	if err := s.o.Source.Sync(); err != nil {
 		return fmt.Errorf("flush audit events: %w", err)
 	}
-	target := s.o.Source.Last()
+	var target int64
 	var pause backoff
-	for {
+	for first := true; ; first = false {
 		_, err := s.ship(ctx)
+		if first || err != nil { // a sink that was ahead has changed the numbers
+			target = s.o.Source.Last()
+		}
 		if err == nil && s.offset.Load() >= target {
 			return nil
 		}
@@ -274,18 +277,21 @@ func (s *Shipper) locate(ctx context.Context) error {
 		return err
 	}
 	s.offset.Store(offset)
-	s.known, s.met = true, true
+	s.known = true
 	return nil
 }
 
 // confirmed is up to which number the sink, whose offset was just read, has its events from this shipper. Only this one moves
 // the offset of its writer, unless a copy of the source is in use elsewhere.
 func (s *Shipper) confirmed(offset int64) int64 {
-	before := s.offset.Load()
-	if s.met && offset == s.tried && (s.digests == nil || s.digests.arrived()) {
+	var newest [32]byte // of the sink's digests
+	if s.digests != nil {
+		newest = s.digests.last
+	}
+	if slices.Contains(s.tried, attempt{offset, newest}) {
 		return offset
 	}
-	return before
+	return s.offset.Load()
 }
 
 // store gives a batch to the sink. When a row can never be stored the batch is halved until that row is alone, which is then
@@ -295,6 +301,7 @@ func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte)
 	switch {
 	case err == nil:
 		s.offset.Store(last)
+		s.tried = s.tried[:0]
 		s.shipped.Add(int64(len(tuples)))
 		s.advanceHead(tuples)
 		return nil
@@ -337,11 +344,32 @@ func (s *Shipper) Head() (Head, bool) {
 // give gives events to the sink, with a digest when there is a key.
 func (s *Shipper) give(ctx context.Context, after, last int64, tuples [][]byte) error {
 	writer := s.o.Source.Writer()
-	s.tried = last
 	if s.digests == nil {
+		s.try(attempt{last: last})
 		return s.o.Sink.AppendEvents(ctx, writer, after, last, tuples)
 	}
-	return s.digests.store(ctx, Batch{Writer: writer, After: after, Last: last, Tuples: tuples})
+	b, err := s.digests.sign(Batch{Writer: writer, After: after, Last: last, Tuples: tuples})
+	if err != nil {
+		return err
+	}
+	s.try(attempt{last, b.Digest.Hash()})
+	return s.digests.store(ctx, b)
+}
+
+// attempt is a batch that was given to the sink. One that failed may have been stored, or may yet be: a lost connection's
+// COMMIT can arrive after the next attempt has begun.
+type attempt struct {
+	last   int64
+	digest [32]byte // its hash, zero without digests
+}
+
+// try notes an attempt, and forgets one that is too old to arrive.
+func (s *Shipper) try(a attempt) {
+	const most = 64
+	if len(s.tried) == most {
+		s.tried = slices.Delete(s.tried, 0, 1)
+	}
+	s.tried = append(s.tried, a)
 }
 
 // free drops what the sink has from the source, once the sink has it durably.

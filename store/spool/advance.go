@@ -30,10 +30,7 @@ func (s *Spool) Advance(offset, confirmed int64) error {
 	defer s.reader.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := confirmed
-	if s.unconfirmed {
-		known = max(known, s.baseline)
-	}
+	known := max(confirmed, s.baseline) // a batch of an earlier process may arrive late
 	if offset > known {
 		if err := s.resealLocked(known, offset); err != nil {
 			return fmt.Errorf("continue the chain after %d: %w", offset, err)

@@ -66,8 +66,8 @@ type Spool struct {
 	waiting             waiting // for the sink
 	gap                 []byte  // scratch of gap events
 	closed              bool
-	baseline            int64 // up to which number the sink's events are known to be ours
-	unconfirmed         bool  // the sink was not asked yet whether that is so
+	baseline            int64 // up to which number the sink's events were ours when this process began
+	unconfirmed         bool  // the sink was not asked yet whether it has more
 }
 
 // Open opens or makes the spool in o.Dir, mends what a crash left (see the package comment), and starts the goroutine that
