@@ -1,7 +1,10 @@
 package spool_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"sark/store/spool"
 	"sark/store/storetest"
@@ -50,6 +53,44 @@ func BenchmarkRecordParallel(b *testing.B) {
 				}
 			})
 			b.ReportMetric(float64(b.N)/float64(s.Stats().Syncs), "events/sync")
+		})
+	}
+}
+
+// BenchmarkRecordOnSchedule records 2,000 events a second, each at its due time however long those before it take, and
+// reports the latency from the due time on. Run it with -benchtime 10000x or more.
+func BenchmarkRecordOnSchedule(b *testing.B) {
+	for name, mode := range map[string]spool.Mode{"written": spool.Written, "durable": spool.Durable} {
+		b.Run(name, func(b *testing.B) {
+			s := open(b, spool.Options{Dir: b.TempDir(), Durability: mode, MaxBytes: 1 << 40})
+			latencies := make([]time.Duration, b.N)
+			due := make(chan int, b.N) // never full: nobody waits for a slow event
+			began := time.Now()
+			at := func(n int) time.Time { return began.Add(time.Duration(n) * 500 * time.Microsecond) }
+			var appenders sync.WaitGroup
+			for range 32 {
+				appenders.Go(func() {
+					e := storetest.Event(0)
+					for n := range due {
+						ticket, err := s.Reserve(nil)
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						ticket.Record(&e)
+						latencies[n] = time.Since(at(n))
+					}
+				})
+			}
+			for n := range b.N {
+				time.Sleep(time.Until(at(n)))
+				due <- n
+			}
+			close(due)
+			appenders.Wait()
+			slices.Sort(latencies)
+			b.ReportMetric(float64(latencies[b.N/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(latencies[b.N*99/100].Microseconds()), "p99-us")
 		})
 	}
 }
