@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sark/internal/app"
 	"sark/store"
 	"sark/store/postgres"
 	"sark/store/spool"
@@ -149,7 +148,7 @@ func (a *auditor) verify(ctx context.Context) error {
 	if twice != 0 {
 		a.fault("%d exchanges are there twice", twice)
 	}
-	key, err := store.ReadDigestKey(app.DigestKeyPath(a.dataDir))
+	key, err := store.ReadDigestKey(digestKey(a.dataDir))
 	if err != nil {
 		return err
 	}
@@ -167,3 +166,6 @@ func (a *auditor) verify(ctx context.Context) error {
 	})
 	return err
 }
+
+// digestKey is where a gateway keeps the key that signs its trail.
+func digestKey(dataDir string) string { return filepath.Join(dataDir, "audit-digest.key") }

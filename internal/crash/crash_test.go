@@ -18,7 +18,7 @@ const leastKills = 24
 func TestNothingIsLostInCrashes(t *testing.T) {
 	seed, duration := seed(t), longer(t)
 	t.Logf("SARK_CRASH_SEED=%d repeats the choices of this run", seed)
-	h := newHouse(t, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // a test's choices
+	h := newHouse(t, rand.New(rand.NewPCG(seed, 0)))
 	kinds := []func(){h.quietRound, h.databaseRestarts, h.databaseDown, h.diskFull}
 	began := time.Now()
 	rounds := 0
@@ -118,7 +118,7 @@ func (h *house) diskFull() {
 // TestCheckerNoticesASplitTransaction ships with a sink that moves the offset in a transaction of its own, and dies between
 // the two: what the crash test looks for must find that events are missing.
 func TestCheckerNoticesASplitTransaction(t *testing.T) {
-	h := newHouse(t, rand.New(rand.NewPCG(seed(t), 1))) //nolint:gosec // a test's choices
+	h := newHouse(t, rand.New(rand.NewPCG(seed(t), 1)))
 	h.quietRound()
 	h.drain(0)
 	if faults, err := h.auditor.check(t.Context(), true); err != nil || len(faults) > 0 {
@@ -149,7 +149,7 @@ func seed(t *testing.T) uint64 {
 	t.Helper()
 	text := os.Getenv("SARK_CRASH_SEED")
 	if text == "" {
-		return rand.Uint64() //nolint:gosec // a test's choices
+		return rand.Uint64()
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"sark/internal/app"
 	"sark/store"
 	"sark/store/postgres"
 	"sark/store/spool"
@@ -29,7 +28,7 @@ type shipment struct {
 
 // ship brings a spool's events into the database, says so when it begins and when everything is there, and exits with 0.
 func ship(ctx context.Context, file string) error {
-	text, err := os.ReadFile(file) //nolint:gosec // the test's own
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,7 @@ func ship(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	key, err := store.OpenDigestKey(app.DigestKeyPath(o.DataDir))
+	key, err := store.OpenDigestKey(digestKey(o.DataDir))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -92,7 +93,7 @@ func (s *Spool) checkBounds() {
 	case why == nil && before != nil:
 		s.bound.Store(nil)
 		s.o.Log.Info("the spool takes new calls again")
-	case why != nil && (before == nil || *before != why):
+	case why != nil && (before == nil || !errors.Is(*before, why)):
 		s.bound.Store(&why)
 		s.o.Log.Error("new calls are refused", zap.Error(why))
 	}
