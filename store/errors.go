@@ -11,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNameTaken says that another server, not decommissioned, has the name, or another key the id.
 	ErrNameTaken = errors.New("name is taken")
+	// ErrConflict says that a server was changed, or decommissioned, since the revision that a change is based on.
+	ErrConflict = errors.New("changed in the meantime")
 	// ErrBadCursor says that a cursor was not made by this list in this order.
 	ErrBadCursor = errors.New("cursor is not valid")
 	// ErrBadFilter says that a filter has a value which could never match; see FilterError.
@@ -35,3 +37,15 @@ func (e *FilterError) Error() string {
 
 // Unwrap returns ErrBadFilter.
 func (e *FilterError) Unwrap() error { return ErrBadFilter }
+
+// ItemError says which of several servers could not be written. None of them was.
+type ItemError struct {
+	Index int // of the server in the call's list
+	Err   error
+}
+
+// Error says why, and at which place of the list.
+func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, e.Err) }
+
+// Unwrap returns the reason.
+func (e *ItemError) Unwrap() error { return e.Err }

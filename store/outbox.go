@@ -11,3 +11,11 @@ type Change struct {
 	Operation string // "create", "update" or "decommission"
 	CreatedAt time.Time
 }
+
+// Operation is the operation of a Change that writes the server as it is now.
+func (s *Server) Operation() string {
+	if s.Status == Decommissioned {
+		return "decommission"
+	}
+	return "update"
+}

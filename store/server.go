@@ -28,6 +28,7 @@ type Server struct {
 	Metadata         json.RawMessage // a JSON object, or nil
 	CreatedAt        time.Time       // set by the store, UTC, microseconds
 	UpdatedAt        time.Time       // set by the store, UTC, microseconds
+	Revision         int64           // set by the store: 1, and one more with every change
 }
 
 // Tool is a tool of a registered server.
@@ -39,12 +40,17 @@ type Tool struct {
 	SensitivityLevel string          // one of Sensitivities
 	Signature        string
 	RequiresApproval bool
+	SuggestedLevel   string   // what the words of a discovered tool suggest, one of Sensitivities; "" for none
+	SuggestedBy      []string // the words that suggest it
 }
 
 // Statuses lists the states of a registered server. Only active servers are routed; a decommissioned one keeps its row.
 func Statuses() []string {
-	return []string{"registered", "active", "inactive", "unhealthy", "decommissioned"}
+	return []string{"registered", "active", "inactive", "unhealthy", Decommissioned}
 }
+
+// Decommissioned is the last status of a server: it is kept for the trail, its name is free, and it never changes again.
+const Decommissioned = "decommissioned"
 
 // Sensitivities lists the sensitivity levels of servers and tools, least first.
 func Sensitivities() []string { return []string{"low", "medium", "high", "critical"} }
@@ -62,7 +68,8 @@ type ServerFilter struct {
 	Ascending    bool   // oldest first instead of newest first
 	Status       []string
 	Sensitivity  []string
-	TeamID       string
+	TeamID       string // the team that manages it
+	Team         string // a team whose members may use it
 	OwnerID      string
 	Tags         []string
 	MatchAllTags bool   // every tag instead of any

@@ -18,7 +18,7 @@ import (
 // Registry keeps the registered servers. Its errors are asked with errors.Is: store.ErrNotFound, store.ErrNameTaken,
 // store.ErrBadCursor; any other means that it cannot answer now.
 type Registry interface {
-	CreateServer(ctx context.Context, s *store.Server) error
+	CreateServers(ctx context.Context, servers ...*store.Server) error
 	Server(ctx context.Context, id string) (store.Server, error)
 	Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error)
 }

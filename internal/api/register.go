@@ -76,7 +76,7 @@ func (a *API) insert(ctx context.Context, s *store.Server) error {
 	if _, _, taken := a.describe(s.Name, ""); taken {
 		return storeProblem(store.ErrNameTaken, "registry")
 	}
-	if err := a.o.Registry.CreateServer(ctx, s); err != nil {
+	if err := a.o.Registry.CreateServers(ctx, s); err != nil {
 		return storeProblem(err, "registry")
 	}
 	if a.o.Changed != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sark/internal/endpoint"
 	"sark/store"
 )
 
@@ -73,7 +74,7 @@ func (b *registration) validateTransport(m *mistakes) {
 		m.needs(b.Endpoint, "endpoint", *b.Transport)
 		m.excludes(b.Command, "command", *b.Transport)
 		m.length(b.Endpoint, maxAddress, "endpoint")
-		if err := checkEndpoint(b.Endpoint); b.Endpoint != "" && err != nil {
+		if err := endpoint.Check(b.Endpoint); b.Endpoint != "" && err != nil {
 			m.add("url", "The endpoint "+err.Error(), "endpoint")
 		}
 	}

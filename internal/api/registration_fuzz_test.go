@@ -25,7 +25,8 @@ type shelf struct {
 	last *store.Server
 }
 
-func (s *shelf) CreateServer(_ context.Context, server *store.Server) error {
+func (s *shelf) CreateServers(_ context.Context, servers ...*store.Server) error {
+	server := servers[0]
 	server.ID = "01900000-0000-7000-8000-000000000001"
 	s.last = server
 	return nil

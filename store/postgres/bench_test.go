@@ -105,7 +105,7 @@ func BenchmarkRegistry(b *testing.B) {
 				Name: fmt.Sprintf("server-%s", uuid.New()), Transport: "http", Endpoint: "http://127.0.0.1:9000/mcp",
 				Tools: []store.Tool{{Name: "one"}, {Name: "two"}}, Tags: []string{"all"},
 			}
-			return d.CreateServer(b.Context(), &s)
+			return d.CreateServers(b.Context(), &s)
 		})
 	})
 	do(b, connect(b, url), "ANALYZE") // as autovacuum does after a minute

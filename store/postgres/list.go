@@ -44,6 +44,9 @@ func serverConditions(f store.ServerFilter) *where {
 	w.in("sensitivity_level", f.Sensitivity)
 	w.equal("team_id", f.TeamID)
 	w.equal("owner_id", f.OwnerID)
+	if f.Team != "" {
+		w.add("teams ? " + w.arg(f.Team))
+	}
 	if len(f.Tags) > 0 {
 		overlaps := "tags ?| "
 		if f.MatchAllTags {

@@ -60,6 +60,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
+	if err := registerFold(); err != nil {
+		return nil, fmt.Errorf("open sqlite: %w", err)
+	}
 	timer, err := store.NewQueryTimer(o.SlowQuery, o.Log, o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sark/store"
@@ -59,6 +58,9 @@ func serverConditions(f store.ServerFilter) *where {
 	w.in("sensitivity_level", f.Sensitivity)
 	w.equal("team_id", f.TeamID)
 	w.equal("owner_id", f.OwnerID)
+	if f.Team != "" {
+		w.add("EXISTS (SELECT 1 FROM json_each(teams) WHERE value = ?)", f.Team)
+	}
 	if tags := slices.Compact(slices.Sorted(slices.Values(f.Tags))); len(tags) > 0 {
 		need := 1
 		if f.MatchAllTags {
@@ -68,8 +70,7 @@ func serverConditions(f store.ServerFilter) *where {
 			append(texts(tags), need)...)
 	}
 	if f.Search != "" {
-		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
-		w.add(`(name LIKE ? ESCAPE '\' OR description LIKE ? ESCAPE '\')`, pattern, pattern)
+		w.add("(instr(sark_fold(name), sark_fold(?)) > 0 OR instr(sark_fold(description), sark_fold(?)) > 0)", f.Search, f.Search)
 	}
 	return w
 }

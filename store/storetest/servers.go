@@ -33,13 +33,13 @@ func register(t *testing.T, s Store, n int) {
 	t.Helper()
 	for i := range n {
 		v := server(i)
-		must(t, s.CreateServer(t.Context(), &v))
+		must(t, s.CreateServers(t.Context(), &v))
 	}
 }
 
 func serverRoundTrip(t *testing.T, s Store) {
 	want := server(1)
-	must(t, s.CreateServer(t.Context(), &want))
+	must(t, s.CreateServers(t.Context(), &want))
 	if _, err := uuid.Parse(want.ID); err != nil || want.CreatedAt.IsZero() || want.Tools[0].ID == "" {
 		t.Errorf("ids and times were not filled in: %+v", want)
 	}
@@ -60,7 +60,7 @@ func serverWithOddDocuments(t *testing.T, s Store) {
 	v.Tools[0].Parameters = json.RawMessage(`{ "type": "object", "maximum": 1e400 }`)
 	v.Tags = []string{"\x00", `"`, "é"}
 	v.Description, v.Tools[1].Description = "a\x00b\xff", "\xed\xa0\x80"
-	must(t, s.CreateServer(t.Context(), &v))
+	must(t, s.CreateServers(t.Context(), &v))
 	got, err := s.Server(t.Context(), v.ID)
 	must(t, err)
 	var kept map[string]any
@@ -83,10 +83,10 @@ func serverWithOddDocuments(t *testing.T, s Store) {
 func serverNameIsUnique(t *testing.T, s Store) {
 	gone := server(0)
 	gone.Status = "decommissioned"
-	must(t, s.CreateServer(t.Context(), &gone))
+	must(t, s.CreateServers(t.Context(), &gone))
 	register(t, s, 1) // a decommissioned server's name is free
 	again := server(0)
-	if err := s.CreateServer(t.Context(), &again); !errors.Is(err, store.ErrNameTaken) {
+	if err := s.CreateServers(t.Context(), &again); !errors.Is(err, store.ErrNameTaken) {
 		t.Errorf("a taken name: error %v", err)
 	}
 	changes, err := s.PendingChanges(t.Context(), 10)

@@ -11,7 +11,10 @@ import (
 
 // Store is what an implementation offers.
 type Store interface {
-	CreateServer(ctx context.Context, s *store.Server) error
+	CreateServers(ctx context.Context, servers ...*store.Server) error
+	UpdateServers(ctx context.Context, servers ...*store.Server) error
+	SetTools(ctx context.Context, s *store.Server) error
+	BareServer(ctx context.Context, id string) (store.Server, error)
 	Server(ctx context.Context, id string) (store.Server, error)
 	Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error)
 	PendingChanges(ctx context.Context, limit int) ([]store.Change, error)
@@ -37,6 +40,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"ServerRoundTrip": serverRoundTrip, "ServerWithOddDocuments": serverWithOddDocuments,
 		"ServerNameIsUnique": serverNameIsUnique, "ServerPages": serverPages,
 		"ServerFilters": serverFilters, "ServerListRefusesNonsense": serverListRefusesNonsense, "Outbox": outbox,
+		"ServerUpdate": serverUpdate, "ServerUpdateOfAnOldState": serverUpdateOfAnOldState, "ServerDecommission": serverDecommission,
+		"ServerTools": serverTools, "ServersAreWrittenTogether": serversAreWrittenTogether,
 		"APIKeys": apiKeys, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
 		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
 		"ClosedStoreSaysSo": closedStoreSaysSo,

@@ -1,4 +1,4 @@
-package api
+package endpoint
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// checkEndpoint says why a URL cannot be the endpoint of a registered server: it is not an absolute http or https URL, it
+// Check says why a URL cannot be the endpoint of a registered server: it is not an absolute http or https URL, it
 // carries credentials, or its host is one that an ordinary server never has and a forged request would like to reach.
 // Loopback and private addresses are fine: that is where sidecars and cluster services live. Names are not resolved here;
-// what they resolve to has to be checked when dialing.
-func checkEndpoint(endpoint string) error {
+// Control checks what they resolve to.
+func Check(endpoint string) error {
 	if strings.ContainsFunc(endpoint, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return errors.New("should be ASCII without spaces and backslashes")
 	}
