@@ -13,7 +13,9 @@ func (h *Handler) decide(x *Exchange) bool {
 	if x.target.kind == kindMetadata || x.target.kind == kindLocal && h.o.Local.Public(x.Call.Route) {
 		return true // served to anybody, by definition
 	}
-	x.describe()
+	if err := x.describe(); err != nil {
+		return x.refuse(&Problem{Status: 503, Rule: "registry", Reason: "the registry cannot answer now", Cause: err})
+	}
 	x.Decision = h.o.Decider.Decide(x.context(), &x.input)
 	if x.Decision.ID == uuid.Nil {
 		x.Decision.ID = audit.NewID(x.Start)
@@ -28,8 +30,8 @@ func (h *Handler) decide(x *Exchange) bool {
 	return true
 }
 
-// describe fills the input document from the exchange.
-func (x *Exchange) describe() {
+// describe fills the input document from the exchange. Its error means that the object of the call cannot be known.
+func (x *Exchange) describe() (err error) {
 	in := &x.input
 	*in = authz.Input{
 		Principal: x.Principal, Call: &x.Call, Phase: authz.PhaseCall, Tool: x.tool, Time: x.Start,
@@ -40,11 +42,12 @@ func (x *Exchange) describe() {
 		in.Resource.ID = x.Call.Name
 	}
 	if x.target.kind == kindLocal {
-		in.Resource = x.h.o.Local.Describe(x.Principal, &x.Call)
+		in.Resource, err = x.h.o.Local.Describe(x.context(), x.Principal, &x.Call)
 	}
 	if x.target.server != nil {
 		in.Server = x.target.server.policy
 	}
+	return err
 }
 
 // policyHeaders returns the headers that the operator lets policies see.

@@ -89,9 +89,10 @@ type counters struct {
 	hidden  int // of them removed
 	dropped int // frames that could not be understood
 	frames  int
-	input   bool // the server asked the client for input
-	asked   int  // requests of the server to the client
-	refused int  // of them denied
+	input   bool   // the server asked the client for input
+	asked   int    // requests of the server to the client
+	refused int    // of them denied
+	told    []byte // what the local handler tells the trail: a JSON object, or nil
 }
 
 // cacheState is what lookup found out.

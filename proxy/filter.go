@@ -26,7 +26,7 @@ func (h *Handler) filter(x *Exchange) {
 	case x.target.kind == kindLocal && x.Call.Route == "servers.list" && resp.StatusCode() == 200:
 		out, n, err := mcp.FilterItems(nil, resp.Body(), "items", "id", func(id string, item []byte) bool {
 			return h.readable(x, id, item)
-		})
+		}, func() bool { return h.readsAll(x) })
 		if err != nil {
 			x.refuse(unfilterable(err))
 			return

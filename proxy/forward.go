@@ -17,7 +17,7 @@ func (h *Handler) forward(x *Exchange) {
 	case kindLocal:
 		x.local = true
 		caller := authn.Caller{Principal: x.Principal, ExchangeID: x.ID, DecisionID: x.Decision.ID, ClientIP: x.Client}
-		h.o.Local.Serve(x.context(), caller, &x.Call, &x.ctx.Request, &x.ctx.Response)
+		x.out.told = h.o.Local.Serve(x.context(), caller, &x.Call, &x.ctx.Request, &x.ctx.Response)
 	case kindMetadata:
 		x.local = true
 		h.metadata(x)

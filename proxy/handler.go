@@ -60,10 +60,11 @@ type Local interface {
 	Allow(path string) string
 	// Public reports whether a route is served to callers without a credential and without a decision.
 	Public(route string) bool
-	// Describe tells policies what a call is about.
-	Describe(who *authn.Principal, call *mcp.Call) authz.Resource
-	// Serve answers a call that was allowed, or whose route is public.
-	Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response)
+	// Describe tells policies what a call is about. An error means that it cannot be known now, so nothing can be decided.
+	Describe(ctx context.Context, who *authn.Principal, call *mcp.Call) (authz.Resource, error)
+	// Serve answers a call that was allowed, or whose route is public. It returns what the audit event tells of it beyond its
+	// columns, a JSON object or nil.
+	Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response) (details []byte)
 }
 
 // Handler serves requests. It is safe for concurrent use.

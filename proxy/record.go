@@ -124,7 +124,7 @@ func (x *Exchange) fillServer(e *audit.Event) {
 		e.Sensitivity = x.tool.SensitivityLevel
 	}
 	if x.Call.ResourceType == "server" {
-		e.ServerID = x.Call.Name
+		e.ServerID, e.Sensitivity = x.Call.Name, x.input.Resource.SensitivityLevel
 	}
 }
 
@@ -215,6 +215,9 @@ func (x *Exchange) fillResult(e *audit.Event, outcome audit.Outcome) {
 
 // details is what has no column: a JSON object with its keys in order, or nil.
 func (x *Exchange) details() []byte {
+	if len(x.out.told) > 0 { // a write of the API, which has no counters
+		return x.out.told
+	}
 	b := x.scratch[:0]
 	add := func(key string, n int) {
 		if n == 0 {
@@ -244,10 +247,19 @@ func (x *Exchange) class() int32 {
 	switch {
 	case x.Principal == nil:
 		return 3002 // Authentication
-	case x.Call.Action == "server:register" || x.Call.Action == "server:update" || x.Call.Action == "server:delete":
+	case x.changesRegistry():
 		return 3004 // Entity Management
 	}
 	return 6003 // API Activity
+}
+
+// changesRegistry reports whether the call asks for a write to the registry.
+func (x *Exchange) changesRegistry() bool {
+	switch x.Call.Action {
+	case "server:register", "server:update", "server:delete":
+		return true
+	}
+	return false
 }
 
 // eventType is the stable name of what happened. What was allowed and then ended early, by the client or by the upstream,
@@ -266,6 +278,10 @@ func (x *Exchange) eventType(outcome audit.Outcome) string {
 		return "tool_invoked"
 	case x.Call.Action == "server:register":
 		return "server_registered"
+	case x.Call.Action == "server:update":
+		return "server_updated"
+	case x.Call.Action == "server:delete":
+		return "server_decommissioned"
 	}
 	return "authorization_allowed"
 }
@@ -274,7 +290,9 @@ func (x *Exchange) eventType(outcome audit.Outcome) string {
 func (x *Exchange) severity(outcome audit.Outcome) audit.Severity {
 	level := audit.SeverityLow
 	switch {
-	case outcome == audit.OutcomeDenied || outcome == audit.OutcomeError || x.Call.Action == "server:register":
+	case x.changesRegistry() && rank(audit.Severity(x.input.Resource.SensitivityLevel)) >= rank(audit.SeverityHigh):
+		level = audit.SeverityHigh
+	case outcome == audit.OutcomeDenied || outcome == audit.OutcomeError || x.changesRegistry():
 		level = audit.SeverityMedium
 	case x.tool.SensitivityLevel == "critical":
 		level = audit.SeverityHigh
@@ -299,6 +317,15 @@ func rank(s audit.Severity) int {
 	return 0
 }
 
+// readsAll asks the policy whether there is no registered server that the caller may not read, about the one that fewest may:
+// of critical sensitivity, nobody's, and for no team. Only who may read all is told how many there are.
+func (h *Handler) readsAll(x *Exchange) bool {
+	in := x.input
+	in.Phase, in.Action = authz.PhaseList, "server:read"
+	in.Resource = authz.Resource{Type: "server", ID: "*", SensitivityLevel: "critical"}
+	return h.o.Decider.Decide(x.context(), &in).Allow
+}
+
 // readable asks the policy whether the caller may read one registered server of a list.
 func (h *Handler) readable(x *Exchange, id string, item []byte) bool {
 	in := x.input
@@ -306,6 +333,7 @@ func (h *Handler) readable(x *Exchange, id string, item []byte) bool {
 	in.Resource = authz.Resource{
 		Type: "server", ID: id,
 		SensitivityLevel: mcp.String(mcp.Member(item, "sensitivity_level")),
+		Teams:            mcp.Strings(mcp.Member(item, "teams")),
 		OwnerID:          mcp.String(mcp.Member(item, "owner_id")),
 	}
 	return h.o.Decider.Decide(x.context(), &in).Allow

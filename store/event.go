@@ -1,6 +1,8 @@
 package store
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +21,13 @@ type EventFilter struct {
 	Decision   string // "allow" or "deny"
 	Outcome    string
 	EventType  string
+	Severity   []string
+	Action     string // for example "tool:invoke"
+	Rule       string // of the policy
+	Phase      string
+	SessionID  string // the digest that the trail keeps of a session's id
+	TraceID    string
+	IP         netip.Addr
 	From       time.Time // events at this time or later
 	To         time.Time // events before this time
 	Limit      int       // 1 to MaxLimit; 0 is DefaultLimit
@@ -37,10 +46,33 @@ func (f *EventFilter) Validate() error {
 	if err := among("outcome", []string{f.Outcome}, outcomes); err != nil {
 		return err
 	}
+	if err := among("severity", f.Severity, Severities()); err != nil {
+		return err
+	}
+	if err := among("phase", []string{f.Phase}, append(Phases(), "")); err != nil {
+		return err
+	}
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		return &FilterError{Field: "to", Value: f.To.Format(time.RFC3339Nano)}
 	}
 	return validLimit(f.Limit)
+}
+
+// Severities lists the severities of events, least first.
+func Severities() []string {
+	return []string{string(audit.SeverityLow), string(audit.SeverityMedium), string(audit.SeverityHigh), string(audit.SeverityCritical)}
+}
+
+// Phases lists what an event may tell of: a whole exchange, or the beginning or end of one that lasts.
+func Phases() []string {
+	return []string{string(audit.PhaseSingle), string(audit.PhaseOpen), string(audit.PhaseClose)}
+}
+
+// Urgent reports whether the filter is for events of high and critical severity only, for which there is an index.
+func (f *EventFilter) Urgent() bool {
+	return len(f.Severity) > 0 && !slices.ContainsFunc(f.Severity, func(s string) bool {
+		return s != string(audit.SeverityHigh) && s != string(audit.SeverityCritical)
+	})
 }
 
 // PageSize is the limit that is in force.

@@ -16,9 +16,15 @@ import (
 )
 
 // Registry keeps the registered servers. Its errors are asked with errors.Is: store.ErrNotFound, store.ErrNameTaken,
-// store.ErrBadCursor; any other means that it cannot answer now.
+// store.ErrConflict, store.ErrBadCursor; any other means that it cannot answer now. Writes of several servers are one: a
+// store.ItemError names the server for which none was written.
 type Registry interface {
 	CreateServers(ctx context.Context, servers ...*store.Server) error
+	// UpdateServers writes servers without their tools, if they are at the revision that was read. SetTools writes them too.
+	UpdateServers(ctx context.Context, servers ...*store.Server) error
+	SetTools(ctx context.Context, s *store.Server) error
+	// BareServer returns a server without its tools.
+	BareServer(ctx context.Context, id string) (store.Server, error)
 	Server(ctx context.Context, id string) (store.Server, error)
 	Servers(ctx context.Context, f store.ServerFilter) (store.ServerPage, error)
 }
@@ -26,6 +32,12 @@ type Registry interface {
 // EventReader reads the audit trail, newest first. A cursor that it did not give is store.ErrBadCursor.
 type EventReader interface {
 	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
+}
+
+// Discoverer asks an MCP server for its tools, in bounded time. The tools have no level yet. An error that says more than
+// "unreachable" to whoever registered the address is a *DiscoveryError.
+type Discoverer interface {
+	Discover(ctx context.Context, transport, endpoint string) ([]store.Tool, error)
 }
 
 // Decider asks the policy. It always has an answer; trouble is a deny.
@@ -56,6 +68,12 @@ type Options struct {
 	Integrity Integrity
 	// Catalogue knows the configured servers; nil when there are none.
 	Catalogue Catalogue
+	// Discoverer asks servers for their tools; nil turns discovery off.
+	Discoverer Discoverer
+	// Suggest returns the sensitivity that the words of a tool suggest, and those words. Nil suggests nothing.
+	Suggest func(name, description string, schema []byte) (level string, words []string)
+	// Lag is how far the audit trail in the store is behind what this gateway has recorded; nil is not at all.
+	Lag func() time.Duration
 	// Changed is called after a server was stored and before the reply, so that caches forget what they held about it.
 	// Nil when nothing is cached.
 	Changed func(serverID string)
@@ -100,14 +118,20 @@ type request struct {
 	call   *mcp.Call
 	in     *fasthttp.Request
 	out    *fasthttp.Response
+
+	// details is what the audit event of a write tells beyond its columns: a JSON object, or nil.
+	details []byte
 }
 
 // handler answers a request or returns why not: a *Problem for the client, any other error for the log.
 type handler func(a *API, ctx context.Context, r *request) error
 
 // Serve answers a call that Route made. The caller has authenticated and authorised it, except on routes that are Public.
-// Serve sets call.Name to the new id when it created a server, so that the audit event names it.
-func (a *API) Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response) {
+// Serve sets call.Name to the new id when it created a server, so that the audit event names it, and returns what else that
+// event should tell: a JSON object, or nil.
+func (a *API) Serve(
+	ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response,
+) (details []byte) {
 	row := rowOf(call.Route)
 	if row == nil {
 		panic("BUG: the management API has no route " + call.Route)
@@ -116,6 +140,7 @@ func (a *API) Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, re
 	if err := row.serve(a, ctx, r); err != nil {
 		a.refuse(r, err)
 	}
+	return r.details
 }
 
 // refuse answers with the problem in err, or with a bare 500 whose cause only the log tells.

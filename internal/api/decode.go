@@ -24,7 +24,7 @@ func (a *API) readBody(r *request, v any) error {
 			Status: fasthttp.StatusRequestEntityTooLarge, Code: "body_too_large",
 			Detail: "The body exceeds " + strconv.Itoa(a.o.MaxBodyBytes) + " bytes",
 		}
-	case !isJSON(string(r.in.Header.ContentType())):
+	case !isJSON(string(r.in.Header.ContentType()), r.in.Header.IsPatch()):
 		return &Problem{
 			Status: fasthttp.StatusUnsupportedMediaType, Code: "unsupported_media_type",
 			Detail: "The Content-Type must be application/json",
@@ -41,10 +41,11 @@ func (a *API) readBody(r *request, v any) error {
 	return nil
 }
 
-// isJSON accepts application/json with no charset or utf-8 (RFC 8259 section 8.1 knows no other).
-func isJSON(contentType string) bool {
+// isJSON accepts application/json with no charset or utf-8 (RFC 8259 section 8.1 knows no other), and for patches
+// application/merge-patch+json (RFC 7396 section 4).
+func isJSON(contentType string, patch bool) bool {
 	kind, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || kind != "application/json" {
+	if err != nil || kind != "application/json" && !(patch && kind == "application/merge-patch+json") {
 		return false
 	}
 	charset, ok := parameters["charset"]

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,10 +26,42 @@ func outcomes() []string {
 	}
 }
 
+// eventPage is a page of the trail. Lag says how far the trail in the store may be behind this gateway: what it recorded
+// longer ago than that is there.
+type eventPage struct {
+	page[audit.Event]
+	Lag float64 `json:"lag_seconds"`
+}
+
 // listEvents answers GET /api/v1/audit/events, newest first.
 func (a *API) listEvents(ctx context.Context, r *request) error {
+	filter, err := a.eventFilter(r)
+	if err != nil {
+		return err
+	}
+	lag := a.lag() // before the question: what is on its way now may be missing from the answer
+	found, err := a.o.Audit.Events(ctx, filter)
+	if err != nil {
+		return storeProblem(err, "audit trail")
+	}
+	items := found.Items
+	if items == nil {
+		items = []audit.Event{}
+	}
+	out := eventPage{page[audit.Event]{Items: items, NextCursor: optional(found.NextCursor), HasMore: found.HasMore}, lag.Seconds()}
+	return writeJSON(r.out, fasthttp.StatusOK, out)
+}
+
+func (a *API) lag() time.Duration {
+	if a.o.Lag == nil {
+		return 0
+	}
+	return a.o.Lag()
+}
+
+func (a *API) eventFilter(r *request) (store.EventFilter, error) {
 	q := readQuery(r, "id", "exchange_id", "decision_id", "user_id", "server", "tool", "decision", "outcome", "event_type",
-		"from", "to", "limit", "cursor")
+		"severity", "action", "rule", "phase", "session_id", "trace_id", "ip_address", "from", "to", "limit", "cursor")
 	now := a.o.Now()
 	filter := store.EventFilter{
 		ID:         q.id("id"),
@@ -40,6 +73,13 @@ func (a *API) listEvents(ctx context.Context, r *request) error {
 		Decision:   q.word("decision", "allow", "deny"),
 		Outcome:    q.word("outcome", outcomes()...),
 		EventType:  q.matching("event_type", eventType),
+		Severity:   q.words("severity", store.Severities()...),
+		Action:     q.text("action"),
+		Rule:       q.text("rule"),
+		Phase:      q.word("phase", store.Phases()...),
+		SessionID:  q.text("session_id"),
+		TraceID:    q.text("trace_id"),
+		IP:         q.address("ip_address"),
 		From:       q.moment("from", now),
 		To:         q.moment("to", now),
 		Limit:      q.limit(),
@@ -48,15 +88,43 @@ func (a *API) listEvents(ctx context.Context, r *request) error {
 	if !filter.From.IsZero() && !filter.To.IsZero() && !filter.From.Before(filter.To) {
 		q.fail("from", "should be before to")
 	}
-	if q.err != nil {
+	return filter, q.err
+}
+
+// event answers GET /api/v1/audit/events/{id}. The time in the id says which part of the trail to look into.
+func (a *API) event(ctx context.Context, r *request) error {
+	id, ok := parseID(r.call.Name)
+	if !ok {
+		return notUUID("event_id")
+	}
+	if q := readQuery(r); q.err != nil {
 		return q.err
 	}
-	found, err := a.o.Audit.Events(ctx, filter)
+	found, err := a.o.Audit.Events(ctx, store.EventFilter{ID: id, Limit: 1})
 	if err != nil {
 		return storeProblem(err, "audit trail")
 	}
-	out := page[audit.Event]{Items: found.Items, NextCursor: optional(found.NextCursor), HasMore: found.HasMore}
-	return writeJSON(r.out, fasthttp.StatusOK, out)
+	if len(found.Items) == 0 {
+		return &Problem{
+			Status: fasthttp.StatusNotFound, Code: "not_found",
+			Detail: "No event has this id; one that was just recorded may be on its way into the store",
+		}
+	}
+	return writeJSON(r.out, fasthttp.StatusOK, found.Items[0])
+}
+
+// address reads an IP address, invalid when absent.
+func (q *query) address(name string) netip.Addr {
+	s := q.text(name)
+	if s == "" {
+		return netip.Addr{}
+	}
+	ip, err := netip.ParseAddr(s)
+	if err != nil || ip.Zone() != "" {
+		q.fail(name, "should be an IP address")
+		return netip.Addr{}
+	}
+	return ip.Unmap()
 }
 
 // id reads a UUID, zero when absent.

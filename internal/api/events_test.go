@@ -12,7 +12,10 @@ import (
 // trail is a gateway at 12:00 with five events, one a minute from 11:51 on.
 func trail(t *testing.T) (*gateway, []audit.Event) {
 	t.Helper()
-	g := newGateway(t, func(o *api.Options) { o.Now = func() time.Time { return at("12:00:00") } })
+	g := newGateway(t, func(o *api.Options) {
+		o.Now = func() time.Time { return at("12:00:00") }
+		o.Lag = func() time.Duration { return 1500 * time.Millisecond }
+	})
 	exchange, decision := audit.NewID(at("11:55:00")), audit.NewID(at("11:55:00"))
 	events := []audit.Event{
 		{EventType: "tool_invoked", UserID: "ada", ServerName: "crm", ToolName: "find", Decision: "allow", Outcome: audit.OutcomeAllowed},
@@ -56,6 +59,13 @@ func TestEventsFilters(t *testing.T) {
 		{"?decision=deny", "52"},
 		{"?outcome=client_gone", "53"},
 		{"?event_type=tool_invoked", "54 53 51"},
+		{"?severity=low&cursor=", "55 54 53 52 51"},
+		{"?severity=high,critical", ""},
+		{"?phase=single&user_id=eve", "55 54 53"},
+		{"?phase=open", ""},
+		{"?action=tool:invoke", ""},
+		{"?rule=a&session_id=b&trace_id=c", ""},
+		{"?ip_address=192.0.2.1", ""},
 		{"?exchange_id=" + events[4].ExchangeID.String(), "55"},
 		{"?decision_id=" + strings.ToUpper(events[4].DecisionID.String()), "55"},
 		{"?id=" + events[2].ID.String(), "53"},
@@ -111,7 +121,7 @@ func TestEventsShape(t *testing.T) {
 		"server_name": "crm", "tool_name": "refund", "decision": "deny", "outcome": "denied", "seq": 2.0,
 	}, got)
 	delete(body, "items")
-	diff(t, "page", map[string]any{"next_cursor": nil, "has_more": false, "total": nil}, body)
+	diff(t, "page", map[string]any{"next_cursor": nil, "has_more": false, "total": nil, "lag_seconds": 1.5}, body)
 }
 
 func TestEventsRefuseBadParameters(t *testing.T) {
@@ -119,6 +129,10 @@ func TestEventsRefuseBadParameters(t *testing.T) {
 		{"user=ada", "user"},
 		{"decision=allowed", "decision"},
 		{"decision=", "decision"},
+		{"severity=urgent", "severity"},
+		{"severity=high,", "severity"},
+		{"phase=middle", "phase"},
+		{"ip_address=localhost", "ip_address"},
 		{"outcome=ok", "outcome"},
 		{"event_type=Tool%20Invoked", "event_type"},
 		{"from=yesterday", "from"},

@@ -45,6 +45,7 @@ type gateway struct {
 	changed []string
 	route   string // of the last call
 	name    string // of the last call, after the handler
+	details string // that the last call leaves in the trail
 }
 
 func analyst() *authn.Principal {
@@ -173,8 +174,9 @@ func (g *gateway) handle(ctx *fasthttp.RequestCtx) {
 	if !g.api.Public(call.Route) {
 		caller.Principal, caller.ExchangeID, caller.DecisionID = g.principal, g.exchange, g.decision
 	}
-	g.api.Serve(context.Background(), caller, &call, &ctx.Request, &ctx.Response)
+	details := g.api.Serve(context.Background(), caller, &call, &ctx.Request, &ctx.Response)
 	g.mu.Lock()
+	g.details = string(details)
 	g.route, g.name = call.Route, call.Name
 	g.mu.Unlock()
 }

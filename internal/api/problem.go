@@ -106,6 +106,11 @@ func storeProblem(err error, what string) error {
 		return &Problem{Status: fasthttp.StatusNotFound, Code: "not_found", Detail: "Server not found"}
 	case errors.Is(err, store.ErrNameTaken):
 		return &Problem{Status: fasthttp.StatusConflict, Code: "name_taken", Detail: "A server with this name exists"}
+	case errors.Is(err, store.ErrConflict):
+		return &Problem{
+			Status: fasthttp.StatusConflict, Code: "conflict",
+			Detail: "The server was changed in the meantime; read it and try again",
+		}
 	case errors.Is(err, store.ErrBadCursor):
 		return invalidParameter("cursor", "not a cursor of this list")
 	}

@@ -67,11 +67,12 @@ func (q *query) text(name string) string {
 	return s
 }
 
-// cursor reads a cursor, whose form only the store knows.
+// cursor reads a cursor, whose form only the store knows. An empty one is the first page, so that a client can write its
+// loop without a special case.
 func (q *query) cursor() string {
 	const limit = 1024
 	s := string(q.args.Peek("cursor"))
-	if len(s) > limit || (s == "" && q.args.Has("cursor")) {
+	if len(s) > limit {
 		q.fail("cursor", "not a cursor of this list")
 		return ""
 	}

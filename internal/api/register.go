@@ -34,6 +34,7 @@ type registration struct {
 	Teams            []string       `json:"teams"`
 	Tags             []string       `json:"tags"`
 	Metadata         jsontext.Value `json:"metadata"`
+	Discover         bool           `json:"discover"`
 }
 
 // toolBody is one tool of a registration.
@@ -51,6 +52,8 @@ type registered struct {
 	ServerID string  `json:"server_id"`
 	Status   string  `json:"status"`
 	ConsulID *string `json:"consul_id"`
+	// Discovery is what came of asking the server for its tools, when that was asked for.
+	Discovery *discovery `json:"discovery,omitempty"`
 }
 
 // createServer answers POST /api/v1/servers/.
@@ -59,30 +62,47 @@ func (a *API) createServer(ctx context.Context, r *request) error {
 	if err := a.readBody(r, &body); err != nil {
 		return err
 	}
-	if err := body.validate(); err != nil {
+	if err := body.validate(a.o.Discoverer != nil); err != nil {
 		return err
 	}
-	server := body.server(r.caller.Principal)
-	if err := a.insert(ctx, &server); err != nil {
+	server := a.newServer(&body, r.caller.Principal)
+	if err := a.vacant(server.Name); err != nil {
 		return err
 	}
-	r.call.Name = server.ID
-	r.out.Header.Set("Location", "/api/v1/servers/"+server.ID)
-	return writeJSON(r.out, fasthttp.StatusCreated, registered{ServerID: server.ID, Status: server.Status})
-}
-
-// insert stores the server, which gives it its id. Configured and registered servers share one space of names.
-func (a *API) insert(ctx context.Context, s *store.Server) error {
-	if _, _, taken := a.describe(s.Name, ""); taken {
-		return storeProblem(store.ErrNameTaken, "registry")
+	answer := registered{Status: server.Status}
+	if body.Discover {
+		answer.Discovery = a.discover(ctx, &server)
 	}
-	if err := a.o.Registry.CreateServers(ctx, s); err != nil {
+	if err := a.o.Registry.CreateServers(ctx, &server); err != nil {
 		return storeProblem(err, "registry")
 	}
-	if a.o.Changed != nil {
-		a.o.Changed(s.ID)
+	a.changed(server.ID)
+	r.call.Name, answer.ServerID = server.ID, server.ID
+	r.details = encoded(created{Name: server.Name, Level: server.SensitivityLevel, Tools: len(server.Tools)})
+	r.out.Header.Set("Location", "/api/v1/servers/"+server.ID)
+	return writeJSON(r.out, fasthttp.StatusCreated, answer)
+}
+
+// created is what the audit event of a registration tells.
+type created struct {
+	Name  string `json:"name"`
+	Level string `json:"sensitivity_level"`
+	Tools int    `json:"tools"`
+}
+
+// vacant refuses the names of configured servers: they share one space of names with registered ones.
+func (a *API) vacant(name string) error {
+	if _, _, taken := a.describe(name, ""); taken {
+		return storeProblem(store.ErrNameTaken, "registry")
 	}
 	return nil
+}
+
+// newServer returns the server that a registration asks for, with what the words of its tools suggest.
+func (a *API) newServer(b *registration, caller *authn.Principal) store.Server {
+	s := b.server(caller)
+	s.Tools = a.tools(value(b.Tools))
+	return s
 }
 
 // server returns what the registration asks for, with defaults in place of what it leaves out. The caller owns it, and
@@ -91,7 +111,7 @@ func (b *registration) server(caller *authn.Principal) store.Server {
 	s := store.Server{
 		Name: value(b.Name), Description: b.Description, Transport: value(b.Transport), Endpoint: b.Endpoint,
 		Command: b.Command, Version: or(b.Version, defaultRevision), Capabilities: list(b.Capabilities),
-		Tools: []store.Tool{}, SensitivityLevel: or(b.SensitivityLevel, defaultLevel), Signature: b.Signature,
+		SensitivityLevel: or(b.SensitivityLevel, defaultLevel), Signature: b.Signature,
 		Status: initialStatus, OwnerID: caller.ID, TeamID: b.TeamID, Teams: b.Teams, Tags: list(b.Tags),
 		Metadata: document(b.Metadata),
 	}
@@ -100,13 +120,6 @@ func (b *registration) server(caller *authn.Principal) store.Server {
 	}
 	if s.TeamID == "" && len(s.Teams) > 0 {
 		s.TeamID = s.Teams[0]
-	}
-	for _, t := range value(b.Tools) {
-		s.Tools = append(s.Tools, store.Tool{
-			Name: value(t.Name), Description: t.Description, Parameters: document(t.Parameters),
-			SensitivityLevel: or(t.SensitivityLevel, defaultLevel), Signature: t.Signature,
-			RequiresApproval: t.RequiresApproval,
-		})
 	}
 	return s
 }

@@ -46,15 +46,16 @@ func TestRegister(t *testing.T) {
 		"endpoint": "https://crm.internal:8443/mcp?x=1", "command": nil, "version": "2025-06-18",
 		"capabilities": []any{"tools"}, "status": "registered", "sensitivity_level": "medium", "owner_id": "ada",
 		"team_id": "finance", "teams": []any{"finance", "risk"}, "tags": []any{"eu"},
-		"metadata": map[string]any{"cost": map[string]any{"centre": 7.0}},
+		"metadata": map[string]any{"cost": map[string]any{"centre": 7.0}}, "revision": 1.0,
 		"tools": []any{
 			map[string]any{
 				"name": "find", "description": nil, "parameters": map[string]any{"type": "object"},
 				"sensitivity_level": "high", "requires_approval": true,
+				"suggested_sensitivity_level": nil, "suggested_by": []any{},
 			},
 			map[string]any{
 				"name": "list", "description": nil, "parameters": map[string]any{}, "sensitivity_level": "medium",
-				"requires_approval": false,
+				"requires_approval": false, "suggested_sensitivity_level": nil, "suggested_by": []any{},
 			},
 		},
 	}, body)

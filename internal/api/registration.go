@@ -32,16 +32,27 @@ var serverName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // transports are the ways to reach an MCP server.
 func transports() []string { return []string{"http", "stdio", "sse"} }
 
-// validate returns a problem that lists every mistake, or nil.
-func (b *registration) validate() error {
+// validate returns a problem that lists every mistake, or nil. discovers says whether servers can be asked for their tools.
+func (b *registration) validate(discovers bool) error {
 	var m mistakes
-	b.validateIdentity(&m)
-	b.validateTransport(&m)
-	m.prose(b.Description, maxDescription, "description")
-	b.validateLabels(&m)
-	m.object(b.Metadata, maxMetadata, "metadata")
-	b.validateTools(&m)
+	b.check(&m)
+	if b.Discover && !discovers {
+		m.add("unavailable", "Servers cannot be asked for their tools in bulk calls, and while api.discover.enabled is false", "discover")
+	}
 	return m.problem()
+}
+
+// check adds every mistake of the registration.
+func (b *registration) check(m *mistakes) {
+	b.validateIdentity(m)
+	b.validateTransport(m)
+	m.prose(b.Description, maxDescription, "description")
+	b.validateLabels(m)
+	m.object(b.Metadata, maxMetadata, "metadata")
+	checkTools(m, b.Tools)
+	if b.Discover && value(b.Transport) == "stdio" {
+		m.add("extra_forbidden", "The field has no meaning when the transport is stdio", "discover")
+	}
 }
 
 func (b *registration) validateIdentity(m *mistakes) {
@@ -88,18 +99,19 @@ func (b *registration) validateLabels(m *mistakes) {
 	m.line(b.TeamID, maxName, "team_id")
 }
 
-func (b *registration) validateTools(m *mistakes) {
-	if b.Tools == nil {
+// checkTools checks the list of all tools of a server.
+func checkTools(m *mistakes, tools *[]toolBody) {
+	if tools == nil {
 		m.add("missing", "The field is required", "tools")
 		return
 	}
-	if len(*b.Tools) > maxTools {
+	if len(*tools) > maxTools {
 		m.add("too_long", "The list should have at most "+itoa(maxTools)+" entries", "tools")
 		return
 	}
-	names := make(map[string]bool, len(*b.Tools))
-	for i := range *b.Tools {
-		t := &(*b.Tools)[i]
+	names := make(map[string]bool, len(*tools))
+	for i := range *tools {
+		t := &(*tools)[i]
 		t.validate(m, i)
 		if name := value(t.Name); names[name] && name != "" {
 			m.add("duplicate", "Another tool has this name", at(i, "name")...)

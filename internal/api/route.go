@@ -7,33 +7,42 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/valyala/fasthttp"
 
-	"sark/authz"
-	"sark/internal/authn"
 	"sark/internal/mcp"
 )
 
 // The names of the routes: Call.Route, and the label of a route in cache rules and metrics.
 const (
-	RouteServersList    = "servers.list"
-	RouteServersGet     = "servers.get"
-	RouteServersCreate  = "servers.create"
-	RoutePolicyEvaluate = "policy.evaluate"
-	RouteAuditEvents    = "audit.events"
-	RouteAuditKeys      = "audit.keys"
-	RouteAuditHead      = "audit.head"
-	RouteHealth         = "health"
-	RouteHealthLive     = "health.live"
-	RouteHealthReady    = "health.ready"
-	RouteHealthStartup  = "health.startup"
-	RouteHealthDetailed = "health.detailed"
-	RouteHealthPools    = "health.pools"
+	RouteServersList       = "servers.list"
+	RouteServersGet        = "servers.get"
+	RouteServersCreate     = "servers.create"
+	RoutePolicyEvaluate    = "policy.evaluate"
+	RouteAuditEvents       = "audit.events"
+	RouteAuditKeys         = "audit.keys"
+	RouteAuditHead         = "audit.head"
+	RouteHealth            = "health"
+	RouteHealthLive        = "health.live"
+	RouteHealthReady       = "health.ready"
+	RouteHealthStartup     = "health.startup"
+	RouteHealthDetailed    = "health.detailed"
+	RouteHealthPools       = "health.pools"
+	RouteServersUpdate     = "servers.update"
+	RouteServersDelete     = "servers.delete"
+	RouteServersBulkCreate = "servers.bulk_create"
+	RouteServersBulkStatus = "servers.bulk_status"
+	RouteServersTools      = "servers.tools"
+	RouteServersSetTools   = "servers.set_tools"
+	RouteServersRateTools  = "servers.rate_tools"
+	RouteServersTeams      = "servers.set_teams"
+	RouteServersOwner      = "servers.set_owner"
+	RouteServersDiscover   = "servers.discover"
+	RouteAuditEvent        = "audit.event"
 )
 
 // route is one row of the table.
 type route struct {
 	name         string
 	method       string
-	path         string // without the last slash; a final "/{id}" stands for one more segment
+	path         string // without the last slash; {id} stands for one segment
 	action       string
 	resourceType string
 	readOnly     bool
@@ -44,18 +53,29 @@ type route struct {
 // resourceUser is the resource type of a call that is about a user.
 const resourceUser = "user"
 
-// idSegment stands for the identifier at the end of a path.
-const idSegment = "/{id}"
+// idSegment stands for the identifier in a path.
+const idSegment = "{id}"
 
 // table holds every route. A path that is fixed stands before a pattern that would match it too.
 var table = [...]route{
 	{RouteServersList, fasthttp.MethodGet, "/api/v1/servers", "server:read", "server", true, false, (*API).listServers},
 	{RouteServersCreate, fasthttp.MethodPost, "/api/v1/servers", "server:register", "server", false, false, (*API).createServer},
 	{RouteServersGet, fasthttp.MethodGet, "/api/v1/servers/{id}", "server:read", "server", true, false, (*API).server},
+	{RouteServersUpdate, fasthttp.MethodPatch, "/api/v1/servers/{id}", "server:update", "server", false, false, (*API).updateServer},
+	{RouteServersDelete, fasthttp.MethodDelete, "/api/v1/servers/{id}", "server:delete", "server", false, false, (*API).deleteServer},
+	{RouteServersTools, fasthttp.MethodGet, "/api/v1/servers/{id}/tools", "server:read", "server", true, false, (*API).listTools},
+	{RouteServersSetTools, fasthttp.MethodPut, "/api/v1/servers/{id}/tools", "server:update", "server", false, false, (*API).setTools},
+	{RouteServersRateTools, fasthttp.MethodPatch, "/api/v1/servers/{id}/tools", "server:update", "server", false, false, (*API).rateTools},
+	{RouteServersTeams, fasthttp.MethodPut, "/api/v1/servers/{id}/teams", "server:update", "server", false, false, (*API).setTeams},
+	{RouteServersOwner, fasthttp.MethodPut, "/api/v1/servers/{id}/owner", "server:update", "server", false, false, (*API).setOwner},
+	{RouteServersDiscover, fasthttp.MethodPost, "/api/v1/servers/{id}/discover", "server:update", "server", false, false, (*API).discoverTools},
+	{RouteServersBulkCreate, fasthttp.MethodPost, "/api/v1/bulk/servers/register", "server:register", "server", false, false, (*API).createServers},
+	{RouteServersBulkStatus, fasthttp.MethodPatch, "/api/v1/bulk/servers/status", "server:update", "server", false, false, (*API).setStatuses},
 	{RoutePolicyEvaluate, fasthttp.MethodPost, "/api/v1/policy/evaluate", "policy:evaluate", "policy", true, false, (*API).evaluate},
 	{RouteAuditEvents, fasthttp.MethodGet, "/api/v1/audit/events", "audit:read", "audit", true, false, (*API).listEvents},
 	{RouteAuditKeys, fasthttp.MethodGet, "/api/v1/audit/keys", "audit:read", "audit", true, false, (*API).auditKeys},
 	{RouteAuditHead, fasthttp.MethodGet, "/api/v1/audit/head", "audit:read", "audit", true, false, (*API).auditHead},
+	{RouteAuditEvent, fasthttp.MethodGet, "/api/v1/audit/events/{id}", "audit:read", "audit", true, false, (*API).event},
 	{RouteHealth, fasthttp.MethodGet, "/health", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthLive, fasthttp.MethodGet, "/health/live", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthReady, fasthttp.MethodGet, "/health/ready", "health:read", "health", true, true, (*API).probe},
@@ -68,8 +88,8 @@ var table = [...]route{
 // status is 0 when there is one, 405 when the path has others (see Allow), else 404. HEAD finds what GET finds.
 //
 // Call.Name is what the call is about: the identifier in the path, whose form is checked by the handler, the name of the
-// server to register, or (with resource type "user") the user to evaluate policies as. Call.Arguments is the body of a POST
-// when that is one strict JSON object, for policies to read; any other body is refused by the handler. The call aliases
+// server to register, or (with resource type "user") the user to evaluate policies as. Call.Arguments is the body of a
+// write when that is one strict JSON object, for policies to read; any other body is refused by the handler. The call aliases
 // path and body.
 func (a *API) Route(method, path string, body []byte) (mcp.Call, int) {
 	status := fasthttp.StatusNotFound
@@ -87,7 +107,7 @@ func (a *API) Route(method, path string, body []byte) (mcp.Call, int) {
 			Kind: mcp.Plain, Action: row.action, ResourceType: row.resourceType, Name: id,
 			Route: row.name, ReadOnly: row.readOnly,
 		}
-		if row.method == fasthttp.MethodPost {
+		if row.method != fasthttp.MethodGet {
 			a.peek(&call, body)
 		}
 		return call, 0
@@ -134,29 +154,19 @@ func (a *API) Public(route string) bool {
 	return row != nil && row.public
 }
 
-// Describe tells policies what a call is about, as far as the call itself tells: for a registration the level and
-// the teams that the new server would have, and that the caller would own it.
-func (a *API) Describe(who *authn.Principal, call *mcp.Call) authz.Resource {
-	resource := authz.Resource{Type: call.ResourceType, ID: call.Name}
-	var body registration
-	if call.Route != RouteServersCreate || decode(call.Arguments, &body) != nil {
-		return resource
-	}
-	s := body.server(who)
-	resource.SensitivityLevel, resource.Teams, resource.OwnerID = s.SensitivityLevel, s.Teams, s.OwnerID
-	return resource
-}
-
 // match compares a path with a pattern of the table and returns the segment that stands for {id}.
 func match(pattern, path string) (id string, ok bool) {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	prefix, isPattern := strings.CutSuffix(pattern, idSegment)
+	before, after, isPattern := strings.Cut(pattern, idSegment)
 	if !isPattern {
 		return "", path == pattern
 	}
-	id, ok = strings.CutPrefix(path, prefix+"/")
+	id, ok = strings.CutPrefix(path, before)
+	if ok {
+		id, ok = strings.CutSuffix(id, after)
+	}
 	if !ok || id == "" || strings.Contains(id, "/") {
 		return "", false
 	}

@@ -34,9 +34,13 @@ func TestRoute(t *testing.T) {
 	create := mcp.Call{Kind: mcp.Plain, Route: "servers.create", Action: "server:register", ResourceType: "server"}
 	evaluate := read("policy.evaluate", "policy:evaluate", "policy", "")
 	with := func(call mcp.Call, resource, name, arguments string) mcp.Call {
-		call.ResourceType, call.Name, call.Arguments = resource, name, []byte(arguments)
+		call.ResourceType, call.Name = resource, name
+		if arguments != "" {
+			call.Arguments = []byte(arguments)
+		}
 		return call
 	}
+	write := func(route, action string) mcp.Call { return mcp.Call{Kind: mcp.Plain, Route: route, Action: action} }
 	cases := []struct {
 		method, path, body string
 		want               mcp.Call
@@ -66,7 +70,21 @@ func TestRoute(t *testing.T) {
 		{"GET", "/health/detailed", "", read("health.detailed", "health:read", "health", ""), 0},
 		{"GET", "/health/pools", "", read("health.pools", "health:read", "health", ""), 0},
 		{"PUT", "/api/v1/servers", "", mcp.Call{}, 405},
-		{"DELETE", "/api/v1/servers/x1", "", mcp.Call{}, 405},
+		{"PUT", "/api/v1/servers/x1", "", mcp.Call{}, 405},
+		{"PATCH", "/api/v1/servers/x1", `{"name":"b"}`, with(write("servers.update", "server:update"), "server", "x1", `{"name":"b"}`), 0},
+		{"DELETE", "/api/v1/servers/x1/", "", with(write("servers.delete", "server:delete"), "server", "x1", ""), 0},
+		{"GET", "/api/v1/servers/x1/tools", "", read("servers.tools", "server:read", "server", "x1"), 0},
+		{"PUT", "/api/v1/servers/x1/tools/", "[]", with(write("servers.set_tools", "server:update"), "server", "x1", ""), 0},
+		{"PATCH", "/api/v1/servers/x1/tools", "", with(write("servers.rate_tools", "server:update"), "server", "x1", ""), 0},
+		{"PUT", "/api/v1/servers/x1/teams", "", with(write("servers.set_teams", "server:update"), "server", "x1", ""), 0},
+		{"PUT", "/api/v1/servers/x1/owner", "", with(write("servers.set_owner", "server:update"), "server", "x1", ""), 0},
+		{"POST", "/api/v1/servers/x1/discover", "", with(write("servers.discover", "server:update"), "server", "x1", ""), 0},
+		{"POST", "/api/v1/bulk/servers/register", "", with(write("servers.bulk_create", "server:register"), "server", "", ""), 0},
+		{"PATCH", "/api/v1/bulk/servers/status", "", with(write("servers.bulk_status", "server:update"), "server", "", ""), 0},
+		{"GET", "/api/v1/audit/events/e1", "", read("audit.event", "audit:read", "audit", "e1"), 0},
+		{"GET", "/api/v1/servers//tools", "", mcp.Call{}, 404},
+		{"GET", "/api/v1/servers/a/b/tools", "", mcp.Call{}, 404},
+		{"GET", "/api/v1/servers/tools", "", read("servers.get", "server:read", "server", "tools"), 0},
 		{"GET", "/api/v1/policy/evaluate", "", mcp.Call{}, 405},
 		{"POST", "/health/live", "", mcp.Call{}, 405},
 		{"get", "/health/live", "", mcp.Call{}, 405},
@@ -113,7 +131,7 @@ func TestAllowNamesMethods(t *testing.T) {
 	}
 
 	diff(t, "Allow", map[string]string{
-		"/api/v1/servers/": "GET, HEAD, POST", "/api/v1/servers/x": "GET, HEAD", "/api/v1/policy/evaluate": "POST", "/none": "",
+		"/api/v1/servers/": "GET, HEAD, POST", "/api/v1/servers/x": "GET, HEAD, PATCH, DELETE", "/api/v1/policy/evaluate": "POST", "/none": "",
 	}, got)
 }
 
@@ -139,7 +157,11 @@ func TestResourceDescribesRegistration(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			call, _ := a.Route(c.method, c.path, []byte(c.body))
-			diff(t, "resource", c.want, a.Describe(analyst(), &call))
+			got, err := a.Describe(t.Context(), analyst(), &call)
+			if err != nil {
+				t.Fatal(err)
+			}
+			diff(t, "resource", c.want, got)
 		})
 	}
 }
@@ -159,6 +181,8 @@ func FuzzRoute(f *testing.F) {
 		{"POST", "/api/v1/servers", `{"name":"crm","transport":"http","tools":[]}`},
 		{"POST", "/api/v1/policy/evaluate", `{"user_id":"eve","action":"tool:invoke"}`},
 		{"POST", "/api/v1/policy/evaluate", `{"user_id":"\ud800"}`},
+		{"PATCH", "/api/v1/servers/01900000-0000-7000-8000-000000000001", `{"status":"active"}`},
+		{"PUT", "/api/v1/servers/x/tools", `{"tools":[]}`},
 		{"GET", "/health/ready", ""},
 		{"PUT", "/health/%2e%2e/", "{}"},
 		{"", "//", "[[[["},

@@ -21,12 +21,16 @@ type page[T any] struct {
 
 // serverItem is a server as lists show it.
 type serverItem struct {
-	ID               string `json:"id"`
-	Name             string `json:"name"`
-	Transport        string `json:"transport"`
-	Status           string `json:"status"`
-	SensitivityLevel string `json:"sensitivity_level"`
-	CreatedAt        string `json:"created_at"`
+	ID               string   `json:"id"`
+	Name             string   `json:"name"`
+	Transport        string   `json:"transport"`
+	Status           string   `json:"status"`
+	SensitivityLevel string   `json:"sensitivity_level"`
+	OwnerID          *string  `json:"owner_id"`
+	TeamID           *string  `json:"team_id"`
+	Teams            []string `json:"teams"`
+	Tags             []string `json:"tags"`
+	CreatedAt        string   `json:"created_at"`
 }
 
 // serverDetail is a server as GET /api/v1/servers/{id} shows it. Empty text is null where the server may have none.
@@ -49,6 +53,7 @@ type serverDetail struct {
 	Metadata         json.RawMessage `json:"metadata"`
 	CreatedAt        string          `json:"created_at"`
 	UpdatedAt        string          `json:"updated_at"`
+	Revision         int64           `json:"revision"`
 }
 
 // toolDetail is a tool as part of a serverDetail.
@@ -59,12 +64,14 @@ type toolDetail struct {
 	Parameters       json.RawMessage `json:"parameters"`
 	SensitivityLevel string          `json:"sensitivity_level"`
 	RequiresApproval bool            `json:"requires_approval"`
+	SuggestedLevel   *string         `json:"suggested_sensitivity_level"`
+	SuggestedBy      []string        `json:"suggested_by"`
 }
 
 // listServers answers GET /api/v1/servers/.
 func (a *API) listServers(ctx context.Context, r *request) error {
-	q := readQuery(r, "limit", "cursor", "sort_order", "status", "sensitivity", "team_id", "owner_id", "tags",
-		"match_all_tags", "search", "include_total")
+	q := readQuery(r, "limit", "cursor", "sort_order", "status", "sensitivity", "team_id", "team", "owner_id",
+		"tags", "match_all_tags", "search", "include_total")
 	filter := store.ServerFilter{
 		Limit:        q.limit(),
 		Cursor:       q.cursor(),
@@ -72,6 +79,7 @@ func (a *API) listServers(ctx context.Context, r *request) error {
 		Status:       q.words("status", store.Statuses()...),
 		Sensitivity:  q.words("sensitivity", store.Sensitivities()...),
 		TeamID:       q.text("team_id"),
+		Team:         q.text("team"),
 		OwnerID:      q.text("owner_id"),
 		Tags:         q.words("tags"),
 		MatchAllTags: q.flag("match_all_tags"),
@@ -97,20 +105,11 @@ func (a *API) listServers(ctx context.Context, r *request) error {
 
 // server answers GET /api/v1/servers/{id}.
 func (a *API) server(ctx context.Context, r *request) error {
-	id, ok := parseID(r.call.Name)
-	if !ok {
-		p := unprocessable(FieldError{Loc: []any{"path", "server_id"}, Msg: "The id should be a UUID", Type: "uuid_parsing"})
-		p.Detail = "The path is not valid"
-		return p
-	}
-	if q := readQuery(r); q.err != nil {
-		return q.err
-	}
-	found, err := a.o.Registry.Server(ctx, id.String())
+	found, err := a.current(ctx, r)
 	if err != nil {
-		return storeProblem(err, "registry")
+		return err
 	}
-	return writeJSON(r.out, fasthttp.StatusOK, detailOf(&found))
+	return r.reply(&found)
 }
 
 // parseID reads a UUID in its usual form of 36 characters.
@@ -123,26 +122,20 @@ func parseID(s string) (uuid.UUID, bool) {
 func itemOf(s *store.Server) serverItem {
 	return serverItem{
 		ID: s.ID, Name: s.Name, Transport: s.Transport, Status: s.Status,
-		SensitivityLevel: s.SensitivityLevel, CreatedAt: stamp(s.CreatedAt),
+		SensitivityLevel: s.SensitivityLevel, OwnerID: optional(s.OwnerID), TeamID: optional(s.TeamID), Teams: list(s.Teams),
+		Tags: list(s.Tags), CreatedAt: stamp(s.CreatedAt),
 	}
 }
 
 func detailOf(s *store.Server) serverDetail {
-	d := serverDetail{
+	return serverDetail{
 		ID: s.ID, Name: s.Name, Description: optional(s.Description), Transport: s.Transport,
 		Endpoint: optional(s.Endpoint), Command: optional(s.Command), Version: s.Version,
 		Capabilities: list(s.Capabilities), Status: s.Status, SensitivityLevel: s.SensitivityLevel,
 		OwnerID: optional(s.OwnerID), TeamID: optional(s.TeamID), Teams: list(s.Teams), Tags: list(s.Tags),
-		Tools: make([]toolDetail, len(s.Tools)), Metadata: document(s.Metadata),
-		CreatedAt: stamp(s.CreatedAt), UpdatedAt: stamp(s.UpdatedAt),
+		Tools: toolsOf(s), Metadata: document(s.Metadata),
+		CreatedAt: stamp(s.CreatedAt), UpdatedAt: stamp(s.UpdatedAt), Revision: s.Revision,
 	}
-	for i, t := range s.Tools {
-		d.Tools[i] = toolDetail{
-			ID: t.ID, Name: t.Name, Description: optional(t.Description), Parameters: document(t.Parameters),
-			SensitivityLevel: t.SensitivityLevel, RequiresApproval: t.RequiresApproval,
-		}
-	}
-	return d
 }
 
 // optional returns nil, which is encoded as null, for "".

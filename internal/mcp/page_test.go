@@ -35,9 +35,10 @@ func TestFilterItems(t *testing.T) {
 		{"only the outer array", `{"x":{"items":[{"id":"secret"}]},"items":[]}`, `{"x":{"items":[{"id":"secret"}]},"items":[]}`, mcp.Filtered{}},
 	}
 	keep := func(_ string, item []byte) bool { return !strings.Contains(string(item), "secret") }
+	all := func() bool { return true }
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, counts, err := mcp.FilterItems(nil, []byte(tt.doc), "items", "id", keep)
+			got, counts, err := mcp.FilterItems(nil, []byte(tt.doc), "items", "id", keep, all)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,9 +56,35 @@ func TestFilterItems(t *testing.T) {
 		`{"items":[]}x`:                     "read page: bytes after the message",
 		`{"items":[],"items":[{"id":"a"}]}`: "read page: duplicate key",
 	} {
-		if out, _, err := mcp.FilterItems(nil, []byte(doc), "items", "id", keep); err == nil || err.Error() != want || out != nil {
+		if out, _, err := mcp.FilterItems(nil, []byte(doc), "items", "id", keep, all); err == nil || err.Error() != want || out != nil {
 			t.Errorf("%s: %q, %v, want %q", doc, out, err, want)
 		}
+	}
+}
+
+func TestFilterItemsKeepsTheTotal(t *testing.T) {
+	keep, none := func(string, []byte) bool { return true }, func() bool { return false }
+	for doc, want := range map[string]string{
+		`{"items":[{"id":"a"}],"total":9}`:    `{"items":[{"id":"a"}],"total":null}`,
+		`{"items":[{"id":"a"}],"total":null}`: `{"items":[{"id":"a"}],"total":null}`,
+	} {
+		got, _, err := mcp.FilterItems(nil, []byte(doc), "items", "id", keep, none)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %s, %v", doc, got, err)
+		}
+	}
+}
+
+func TestStrings(t *testing.T) {
+	want := map[string][]string{
+		`["a","\u0062"]`: {"a", "b"}, `[ ]`: nil, `["a",5,["b"]]`: {"a"}, `"a"`: nil, ``: nil, `["a"`: nil, `["a"] x`: nil,
+	}
+	got := map[string][]string{}
+	for raw := range want {
+		got[raw] = mcp.Strings([]byte(raw))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("texts (-want +got):\n%s", diff)
 	}
 }
 

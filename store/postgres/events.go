@@ -127,6 +127,18 @@ func eventConditions(f store.EventFilter) (*where, error) {
 	w.equal("decision", f.Decision)
 	w.equal("outcome", f.Outcome)
 	w.equal("event_type", f.EventType)
+	w.in("severity", f.Severity)
+	if f.Urgent() {
+		w.add("severity IN ('high', 'critical')") // the condition of the index, word by word
+	}
+	w.equal("action_operation", f.Action)
+	w.equal("rule", f.Rule)
+	w.equal("phase", f.Phase)
+	w.equal("session_id", f.SessionID)
+	w.equal("trace_id", f.TraceID)
+	if f.IP.IsValid() {
+		w.add("ip_address = " + w.arg(f.IP))
+	}
 	if !f.From.IsZero() {
 		w.add(`"timestamp" >= ` + w.arg(f.From))
 	}

@@ -18,7 +18,7 @@ func filters() map[string]store.EventFilter {
 	at := storetest.Epoch.Add(9000 * time.Second)
 	return map[string]store.EventFilter{
 		"newest": {}, "user": {UserID: "user-1", To: at}, "server": {Server: "server-2", To: at}, "tool": {Tool: "tool-4", To: at},
-		"type": {EventType: "authorization_denied", To: at}, "time": {From: at, To: at.Add(time.Minute)},
+		"type": {EventType: "authorization_denied", To: at}, "severity": {Severity: []string{"critical"}, To: at}, "time": {From: at, To: at.Add(time.Minute)},
 	}
 }
 

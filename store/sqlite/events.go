@@ -69,6 +69,18 @@ func eventConditions(f store.EventFilter) (*where, error) {
 	w.equal("decision", f.Decision)
 	w.equal("outcome", f.Outcome)
 	w.equal("event_type", f.EventType)
+	w.in("severity", f.Severity)
+	if f.Urgent() {
+		w.add("severity IN ('high', 'critical')") // the condition of the index, word by word
+	}
+	w.equal("action_operation", f.Action)
+	w.equal("rule", f.Rule)
+	w.equal("phase", f.Phase)
+	w.equal("session_id", f.SessionID)
+	w.equal("trace_id", f.TraceID)
+	if f.IP.IsValid() {
+		w.add("ip_address = ?", f.IP.String())
+	}
 	if !f.From.IsZero() {
 		w.add(`"timestamp" >= ?`, f.From.UnixMicro())
 	}

@@ -135,6 +135,9 @@ func eventPages(t *testing.T, s Store) {
 	if _, err := s.Events(t.Context(), store.EventFilter{Decision: "perhaps"}); !errors.Is(err, store.ErrBadFilter) {
 		t.Errorf("bad decision: error %v", err)
 	}
+	if _, err := s.Events(t.Context(), store.EventFilter{Severity: []string{"high", "hi"}}); !errors.Is(err, store.ErrBadFilter) {
+		t.Errorf("bad severity: error %v", err)
+	}
 	if _, err := s.Events(t.Context(), store.EventFilter{Limit: -1}); !errors.Is(err, store.ErrBadFilter) {
 		t.Errorf("bad limit: error %v", err)
 	}
@@ -159,6 +162,15 @@ func eventFilters(t *testing.T, s Store) {
 		"decision":    {store.EventFilter{Decision: "deny"}, func(n int64) bool { return n%4 == 3 }},
 		"outcome":     {store.EventFilter{Outcome: "allowed"}, func(n int64) bool { return n%4 != 3 }},
 		"type":        {store.EventFilter{EventType: "authorization_denied"}, func(n int64) bool { return n%4 == 3 }},
+		"severity":    {store.EventFilter{Severity: []string{"medium"}}, func(n int64) bool { return n%4 == 3 }},
+		"severities":  {store.EventFilter{Severity: []string{"low", "medium"}, Tool: "tool-1"}, func(n int64) bool { return n%5 == 1 }},
+		"urgent":      {store.EventFilter{Severity: []string{"high", "critical"}}, func(int64) bool { return false }},
+		"address":     {store.EventFilter{IP: netip.MustParseAddr("10.1.0.5")}, func(n int64) bool { return n == 5 }},
+		"the rest": {
+			store.EventFilter{Action: "tool:invoke", Rule: "rbac.grant", Phase: string(one.Phase), SessionID: "5f1e", TraceID: one.TraceID, UserID: "user-2"},
+			func(n int64) bool { return n%3 == 2 },
+		},
+		"another session": {store.EventFilter{SessionID: "5f1f"}, func(int64) bool { return false }},
 		"time": {
 			store.EventFilter{From: Epoch.Add(10 * time.Second), To: Epoch.Add(20 * time.Second)},
 			func(n int64) bool { return n >= 10 && n < 20 },
