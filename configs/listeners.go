@@ -1,5 +1,7 @@
 package configs
 
+import "time"
+
 // API configures the management API.
 type API struct {
 	// Listen is the address of the management API, host:port or unix:/path.
@@ -8,6 +10,18 @@ type API struct {
 	// Socket is the path of the unix socket that the command line tools use.
 	// Empty takes "api.sock" in data_dir.
 	Socket string `key:"socket" reload:"restart"`
+	// Discover asks registered servers for their tools.
+	Discover Discover `key:"discover"`
+}
+
+// Discover configures the discovery of tools.
+type Discover struct {
+	// Enabled lets a registration with "discover": true, and POST
+	// /api/v1/servers/{id}/discover, connect to the registered address and
+	// ask for its tools. The gateway then dials what a caller has named.
+	Enabled bool `key:"enabled" default:"false" reload:"restart"`
+	// Timeout is how long one discovery may take. The registration waits for it.
+	Timeout time.Duration `key:"timeout" default:"5s" reload:"restart" min:"1ms" max:"30s"`
 }
 
 // Admin configures the listener for health words and metrics.

@@ -56,6 +56,7 @@ type gateway struct {
 
 	db       Database
 	spool    *spool.Spool
+	lag      func() time.Duration // of the trail in the store
 	engine   *authz.Engine
 	authn    *authn.Authenticator
 	clients  map[string]redis.UniversalClient // by address

@@ -14,6 +14,7 @@ import (
 	"sark/internal/api"
 	"sark/internal/audit"
 	"sark/internal/authn"
+	"sark/internal/discover"
 	"sark/proxy"
 )
 
@@ -94,10 +95,15 @@ func (g *gateway) openHealth(context.Context) (err error) {
 	return err
 }
 
-func (g *gateway) openAPI(context.Context) (err error) {
+func (g *gateway) openAPI(context.Context) error {
+	discoverer, err := g.discoverer()
+	if err != nil {
+		return err
+	}
 	g.api, err = api.New(api.Options{
 		Registry: g.db, Audit: g.db, Integrity: g.integrity, Decider: g.engine, Health: g.health, Catalogue: newCatalogue(g.servers),
-		Changed: g.changed, Version: g.o.Version, MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
+		Discoverer: discoverer, Suggest: discover.Suggest, Lag: g.lag, Changed: g.changed, Version: g.o.Version,
+		MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
 	})
 	return err
 }

@@ -46,6 +46,7 @@ func (g *gateway) openSpool(context.Context) (err error) {
 		return err
 	}
 	g.integrity = &integrity{spool: g.spool, shipper: shipper, key: key}
+	g.lag = shipper.Lag
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1) // buffered: the result waits for the stop
 	go func() { done <- shipper.Run(ctx) }()
