@@ -175,7 +175,7 @@ func (a *API) writeBulk(
 	if reply.Succeeded > 0 {
 		a.changed("")
 	}
-	r.details = encoded(map[string]any{"items": toldItems(items)})
+	r.details = told(map[string]any{"items": toldItems(items)})
 	return writeJSON(r.out, fasthttp.StatusOK, reply)
 }
 
@@ -252,18 +252,18 @@ func bulkReplyOf(items []bulkWrite) bulkReply {
 
 // toldItems is what the audit event of a bulk call tells of its items, few words each.
 func toldItems(items []bulkWrite) []map[string]any {
-	told := make([]map[string]any, len(items))
+	list := make([]map[string]any, len(items))
 	for i := range items {
 		s := items[i].server
-		told[i] = map[string]any{"name": s.Name, "status": s.Status, "outcome": "ok"}
+		list[i] = map[string]any{"name": s.Name, "status": s.Status, "outcome": "ok"}
 		var p *Problem
 		failed := errors.As(items[i].err, &p)
 		if failed {
-			told[i]["outcome"] = p.Code
+			list[i]["outcome"] = p.Code
 		}
 		if items[i].known || !failed {
-			told[i]["server_id"] = s.ID
+			list[i]["server_id"] = s.ID
 		}
 	}
-	return told
+	return list
 }

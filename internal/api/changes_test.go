@@ -52,7 +52,7 @@ func TestPatch(t *testing.T) {
 	}
 	diff(t, "metadata", `{"a":{"c":2,"d":[1]},"big":9007199254740993}`, string(stored.Metadata))
 	diff(t, "trail", `{"changed":["status","sensitivity_level","description","metadata"],`+
-		`"from":{"sensitivity_level":"medium","status":"registered"},"to":{"sensitivity_level":"high","status":"active"},"revision":2}`, g.details)
+		`"from":{"sensitivity_level":"medium","status":"registered"},"revision":2,"to":{"sensitivity_level":"high","status":"active"}}`, g.details)
 	diff(t, "changed", []string{id, id}, g.changed)
 
 	again := g.write(t, "PATCH", path, `{"status":"active"}`)
@@ -115,7 +115,7 @@ func TestDecommission(t *testing.T) {
 	want := []any{200, id, "decommissioned"}
 	diff(t, "first", want, members(t, first, "server_id", "status"))
 	diff(t, "second", want, members(t, second, "server_id", "status"))
-	diff(t, "trail", `{"changed":["status"],"from":{"status":"registered"},"to":{"status":"decommissioned"},"revision":2}`, told)
+	diff(t, "trail", `{"changed":["status"],"from":{"status":"registered"},"revision":2,"to":{"status":"decommissioned"}}`, told)
 	diff(t, "patch", []any{409, "decommissioned"}, members(t, g.write(t, "PATCH", path, `{"status":"active"}`), "code"))
 	diff(t, "row", []any{200, "decommissioned"}, members(t, g.get(t, path), "status"))
 	g.register(t, "crm", "") // the name is free
@@ -136,8 +136,8 @@ func TestTools(t *testing.T) {
 	g.write(t, "PUT", path, `{"tools":[{"name":"drop_all","sensitivity_level":"low"},{"name":"new"}]}`)
 	rated := g.write(t, "PATCH", path, `{"tools":[{"name":"drop_all","sensitivity_level":"critical","requires_approval":true}]}`)
 
-	diff(t, "trail", `{"changed":["tools.drop_all"],"from":{"tools.drop_all":{"sensitivity_level":"low","requires_approval":false}},`+
-		`"to":{"tools.drop_all":{"sensitivity_level":"critical","requires_approval":true}},"revision":4}`, g.details)
+	diff(t, "trail", `{"changed":["tools.drop_all"],"from":{"tools.drop_all":{"requires_approval":false,"sensitivity_level":"low"}},`+
+		`"revision":4,"to":{"tools.drop_all":{"requires_approval":true,"sensitivity_level":"critical"}}}`, g.details)
 	after := toolsIn(t, rated)
 	diff(t, "id", before[1]["id"], after[0]["id"])
 	diff(t, "tool", []any{"critical", true, "high", []any{"drop"}}, []any{
@@ -169,7 +169,7 @@ func TestTeamsAndOwner(t *testing.T) {
 	diff(t, "teams", []any{200, "red", []any{"red", "blue"}}, members(t, teams, "team_id", "teams"))
 	owner := g.write(t, "PUT", path+"/owner", `{"owner_id":"eve"}`)
 	diff(t, "owner", []any{200, "eve", 3.0}, members(t, owner, "owner_id", "revision"))
-	diff(t, "trail", `{"changed":["owner_id"],"from":{"owner_id":"ada"},"to":{"owner_id":"eve"},"revision":3}`, g.details)
+	diff(t, "trail", `{"changed":["owner_id"],"from":{"owner_id":"ada"},"revision":3,"to":{"owner_id":"eve"}}`, g.details)
 	none := g.write(t, "PUT", path+"/teams", `{"teams":[]}`)
 	diff(t, "no teams", []any{200, nil, []any{}}, members(t, none, "team_id", "teams"))
 	diff(t, "missing", "missing", mistakesOf(t, g.write(t, "PUT", path+"/owner", `{"owner_id":""}`))[0].Kind)

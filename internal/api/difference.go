@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sark/internal/audit"
 	"sark/store"
 )
 
@@ -20,7 +21,7 @@ type difference struct {
 // differences lists the fields in which two states of a server differ.
 func differences(a, b *store.Server) []difference {
 	var list []difference
-	told := func(field string, from, to any) {
+	valued := func(field string, from, to any) {
 		if !reflect.DeepEqual(from, to) {
 			list = append(list, difference{field, from, to})
 		}
@@ -30,13 +31,13 @@ func differences(a, b *store.Server) []difference {
 			list = append(list, difference{Field: field})
 		}
 	}
-	told("name", a.Name, b.Name)
-	told("transport", a.Transport, b.Transport)
-	told("status", a.Status, b.Status)
-	told("sensitivity_level", a.SensitivityLevel, b.SensitivityLevel)
-	told("owner_id", a.OwnerID, b.OwnerID)
-	told("team_id", a.TeamID, b.TeamID)
-	told("teams", words(a.Teams), words(b.Teams))
+	valued("name", a.Name, b.Name)
+	valued("transport", a.Transport, b.Transport)
+	valued("status", a.Status, b.Status)
+	valued("sensitivity_level", a.SensitivityLevel, b.SensitivityLevel)
+	valued("owner_id", a.OwnerID, b.OwnerID)
+	valued("team_id", a.TeamID, b.TeamID)
+	valued("teams", words(a.Teams), words(b.Teams))
 	named("description", a.Description == b.Description)
 	named("endpoint", a.Endpoint == b.Endpoint)
 	named("command", a.Command == b.Command)
@@ -123,14 +124,24 @@ func detailsOf(changed []difference, revision int64) []byte {
 			details.To[d.Field] = d.To
 		}
 	}
-	return encoded(details)
+	return told(details)
 }
 
-// encoded renders what an audit event tells, in one form for equal values.
-func encoded(v any) []byte {
-	text, err := json.Marshal(v, json.Deterministic(true))
+// told renders what an audit event tells. It is canonical, because the trail's chain hashes the form that every database gives
+// back.
+func told(v any) []byte {
+	text, err := audit.AppendCanonical(nil, encoded(v))
 	if err != nil {
-		panic("BUG: audit details cannot be encoded: " + err.Error())
+		panic("BUG: audit details have no canonical form: " + err.Error())
+	}
+	return text
+}
+
+// encoded renders a value that can always be encoded.
+func encoded(v any) []byte {
+	text, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		panic("BUG: a value cannot be encoded: " + err.Error())
 	}
 	return text
 }

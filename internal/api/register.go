@@ -78,7 +78,7 @@ func (a *API) createServer(ctx context.Context, r *request) error {
 	}
 	a.changed(server.ID)
 	r.call.Name, answer.ServerID = server.ID, server.ID
-	r.details = encoded(created{Name: server.Name, Level: server.SensitivityLevel, Tools: len(server.Tools)})
+	r.details = told(created{Name: server.Name, Level: server.SensitivityLevel, Tools: len(server.Tools)})
 	r.out.Header.Set("Location", "/api/v1/servers/"+server.ID)
 	return writeJSON(r.out, fasthttp.StatusCreated, answer)
 }

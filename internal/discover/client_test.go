@@ -24,7 +24,8 @@ func server(n int) *mcp.Server {
 		mcp.AddTool(s, &mcp.Tool{Name: fmt.Sprintf("tool_%02d", i), Description: "does things"},
 			func(_ context.Context, _ *mcp.CallToolRequest, _ struct {
 				Query string `json:"query"`
-			}) (*mcp.CallToolResult, any, error) {
+			},
+			) (*mcp.CallToolResult, any, error) {
 				return nil, nil, nil
 			})
 	}
