@@ -23,6 +23,10 @@ type Proxy struct {
 	// AllowedOrigins lists the Origin headers that are served, as
 	// scheme://host[:port]; others get 403. A request without Origin is served.
 	AllowedOrigins []string `key:"allowed_origins" reload:"live"`
+	// CORSOrigins lists the origins, as scheme://host[:port], of web pages whose
+	// scripts may use the gateway: preflights are answered, and replies may be
+	// read. They count as allowed_origins too. Empty switches CORS off.
+	CORSOrigins []string `key:"cors_origins" reload:"restart"`
 	// TrustedProxies lists the networks (CIDR) whose X-Forwarded-For is
 	// believed: the client's address is the last one there that is not in these
 	// networks. unix: stands for peers on a unix socket. From anyone else the
@@ -34,14 +38,28 @@ type Proxy struct {
 	// MaxHeaderBytes is the largest request or response head; a larger request
 	// head is refused with 431.
 	MaxHeaderBytes Bytes `key:"max_header_bytes" default:"16KiB" reload:"restart" min:"4KiB" max:"1MiB"`
-	// MaxDepth is the deepest nesting of a JSON body.
-	MaxDepth int `key:"max_depth" default:"64" reload:"restart" min:"8" max:"1000" unit:"levels"`
 	// MaxConcurrent is the number of requests, open streams included, that are
 	// served at once; one more gets 503 and Retry-After.
 	MaxConcurrent int `key:"max_concurrent" default:"16384" reload:"restart" min:"1" max:"1000000" unit:"requests"`
-	// AllowBatch splits a JSON-RPC batch into its elements, with one decision
-	// and one event for each. When false a batch is refused with 400.
-	AllowBatch bool `key:"allow_batch" default:"false" reload:"live"`
+	// Eras lists the families of protocol revisions that are served: legacy is
+	// everything up to 2025-11-25, which begins with initialize, modern is
+	// 2026-07-28 and later. A message of another one is refused with 400.
+	Eras []string `key:"eras" default:"[\"legacy\",\"modern\"]" reload:"restart"`
+	// AllowBatch splits a JSON-RPC batch into its messages, with one decision,
+	// one event and one request to the server for each. When false a batch is
+	// refused with 400. Only revision 2025-03-26 knows batches.
+	AllowBatch bool `key:"allow_batch" default:"false" reload:"restart"`
+	// BatchAnyVersion accepts batches in every revision of the legacy era, for
+	// clients that name a later one and send them all the same.
+	BatchAnyVersion bool `key:"batch_any_version" default:"false" reload:"restart"`
+	// MaxBatch is the most messages in a batch; a larger one is refused with 400.
+	MaxBatch int `key:"max_batch" default:"100" reload:"restart" min:"1" max:"10000" unit:"messages"`
+	// MaxStreams is how many lasting streams (GET streams and
+	// subscriptions/listen) one principal may have open; one more gets 429.
+	MaxStreams int `key:"max_streams" default:"100" reload:"restart" min:"1" max:"100000" unit:"streams"`
+	// MaxStreamAge is when a lasting stream is ended, so that its client opens
+	// another with a credential that still holds.
+	MaxStreamAge time.Duration `key:"max_stream_age" default:"24h" reload:"restart" min:"1s" max:"720h" off:"0"`
 	// DenyResponse is how a denied tools/call is answered: http is status 403
 	// with a JSON-RPC error, tool_error is a tool result with isError true.
 	DenyResponse string `key:"deny_response" default:"http" reload:"live" enum:"http|tool_error"`

@@ -36,6 +36,19 @@ func checkProxy(issues *Issues, c Config) {
 			issues.add(fmt.Sprintf("proxy.allowed_origins[%d]", i), quote(origin)+" is no origin: write scheme://host or scheme://host:port")
 		}
 	}
+	for i, origin := range p.CORSOrigins {
+		if !isOrigin(origin) {
+			issues.add(fmt.Sprintf("proxy.cors_origins[%d]", i), quote(origin)+" is no origin: write scheme://host or scheme://host:port")
+		}
+	}
+	for i, era := range p.Eras {
+		if era != "legacy" && era != "modern" {
+			issues.add(fmt.Sprintf("proxy.eras[%d]", i), quote(era)+" is no era: write legacy or modern")
+		}
+	}
+	if len(p.Eras) == 0 {
+		issues.add("proxy.eras", "is empty, so nothing would be served: write legacy, modern or both")
+	}
 	for i, network := range p.TrustedProxies {
 		if _, err := netip.ParsePrefix(network); err != nil && network != UnixPeers {
 			issues.add(fmt.Sprintf("proxy.trusted_proxies[%d]", i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")

@@ -10,7 +10,7 @@ import (
 
 // decide asks the policy. Whatever is not a clear allow whose demands can be met is a denial.
 func (h *Handler) decide(x *Exchange) bool {
-	if x.target.kind == kindMetadata || x.target.kind == kindLocal && h.o.Local.Public(x.Call.Route) {
+	if x.target.public() || x.target.kind == kindLocal && h.o.Local.Public(x.Call.Route) {
 		return true // served to anybody, by definition
 	}
 	if err := x.describe(); err != nil {
@@ -95,6 +95,10 @@ func (h *Handler) denied(x *Exchange) *Problem {
 // visible asks the policy whether the caller may see one item of a list. It is the question that calling it would ask, in
 // another phase, so that a list never shows what a call would be denied by role or level.
 func (h *Handler) visible(x *Exchange, list, id string) bool {
+	if list == "tasks" {
+		mine, err := h.hasTask(x, id)
+		return mine && err == nil
+	}
 	x.item = x.input
 	in := &x.item
 	in.Phase = authz.PhaseList

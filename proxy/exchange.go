@@ -67,7 +67,11 @@ type Exchange struct {
 	local        bool  // answered by the local handler
 	left         error // why the upstream's answer was not waited for
 
+	address string // path and query where a message of the HTTP+SSE transport goes, else ""
+	counted bool   // as a lasting stream
+
 	problem *Problem
+	part    *part // of a batch; nil for a request of its own
 
 	out      counters
 	recorded bool
@@ -125,6 +129,9 @@ const maxScratch = 64 << 10
 // end gives the exchange back. Nothing may use it afterwards.
 func (h *Handler) end(x *Exchange) {
 	h.inflight.Add(-1)
+	if x.counted {
+		h.streams.give(x.owner())
+	}
 	if cap(x.scratch) > maxScratch {
 		x.scratch = nil
 	}

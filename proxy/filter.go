@@ -20,7 +20,10 @@ func (h *Handler) filter(x *Exchange) {
 			resp.SetBodyRaw(out)
 			return
 		}
-		if resp.StatusCode() < 400 { // refusals of the server go through as they are
+		switch {
+		case resp.StatusCode() == 202: // the answer comes on a stream; whatever this is, it is no list
+			resp.ResetBody()
+		case resp.StatusCode() < 400: // refusals of the server go through as they are
 			x.refuse(unfilterable(err))
 		}
 	case x.target.kind == kindLocal && x.Call.Route == "servers.list" && resp.StatusCode() == 200:
@@ -67,21 +70,27 @@ func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
 	if len(fr.Data) == 0 {
 		return fr.Raw
 	}
+	if x.Call.Route == "mcp.stream" && string(fr.Event) == "endpoint" && fr.Complete {
+		return h.rewriteAddress(x, fr)
+	}
 	r, err := mcp.ParseReply(fr.Data)
 	if err == nil && fr.Complete { // what stands after the last blank line is no event
 		h.note(x, &r)
 		if !h.mayAsk(x, &r, fr.Data) {
 			return nil
 		}
+		if p := h.answers(x, &r); p != nil {
+			return h.inFrame(x, fr, r.ID, p)
+		}
 	}
-	if !x.mayFilter() && !(err != nil && mayHideRequest(fr.Data)) {
+	if !x.mayFilter() && !x.mayWant() && !(err != nil && mayHideRequest(fr.Data)) {
 		return fr.Raw
 	}
 	if err != nil || !fr.Complete {
 		x.out.dropped++
 		return nil
 	}
-	if r.Result == nil {
+	if r.Result == nil || !x.mayFilter() {
 		return fr.Raw
 	}
 	out, err := h.filterMessage(x, fr.Data)

@@ -21,6 +21,9 @@ func (h *Handler) forward(x *Exchange) {
 	case kindMetadata:
 		x.local = true
 		h.metadata(x)
+	case kindPreflight:
+		x.local = true
+		h.answerPreflight(x)
 	case kindMCP, kindPassthrough:
 		h.send(x)
 	}
@@ -86,6 +89,9 @@ func clientGone(cause error) *Problem {
 
 // upstreamURI is the configured path, with the client's query where the configuration has none.
 func (x *Exchange) upstreamURI() string {
+	if x.address != "" {
+		return x.address
+	}
 	_, query, _ := bytes.Cut(x.ctx.Request.Header.RequestURI(), []byte{'?'})
 	if len(query) == 0 || strings.Contains(x.target.uri, "?") {
 		return x.target.uri

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -73,6 +74,9 @@ type Handler struct {
 	routes   routes
 	hosts    hostPolicy
 	trust    trustedProxies
+	eras     eras
+	cors     cors
+	streams  openStreams
 	metrics  *metrics
 	inflight atomic.Int64
 	pool     sync.Pool
@@ -89,7 +93,10 @@ func New(o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{o: o, routes: rs, hosts: newHostPolicy(o.AllowedHosts, o.AllowedOrigins)}
+	h := &Handler{o: o, routes: rs, hosts: newHostPolicy(o.AllowedHosts, slices.Concat(o.AllowedOrigins, o.CORSOrigins)), cors: newCORS(o.CORSOrigins)}
+	if h.eras, err = newEras(o.Eras); err != nil {
+		return nil, err
+	}
 	if h.trust, err = newTrustedProxies(o.TrustedProxies); err != nil {
 		return nil, err
 	}
@@ -102,14 +109,20 @@ func New(o Options) (*Handler, error) {
 
 // Serve is the way of every request. Each step writes its own fields of the exchange; a step that refuses sets the
 // problem and ends the line. The last two steps are the same for all.
-func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
-	x := h.begin(ctx)
+func (h *Handler) Serve(ctx *fasthttp.RequestCtx) { h.run(h.begin(ctx)) }
+
+// run takes an exchange along the line. The messages of a batch come here one by one, as exchanges of their own.
+func (h *Handler) run(x *Exchange) {
 	defer h.guard(x)
 	switch {
 	case !h.accept(x):
 	case !h.authenticate(x):
+	case x.batched():
+		if h.unbundle(x) {
+			return
+		}
 	case !h.parse(x):
-	case !h.session(x):
+	case !h.owned(x):
 	case !h.decide(x):
 	case h.lookup(x): // answered from cache, if that can be recorded
 		h.reserve(x)
@@ -194,7 +207,8 @@ type Options struct {
 	Rates Rates
 	// AuthFailures is asked for each refused credential, by address; nil allows all.
 	AuthFailures FailureLimiter
-	// Sessions binds legacy sessions to who opened them; nil binds none.
+	// Sessions binds legacy sessions, tasks and the open requests of servers to whose they are; nil binds none, and serves
+	// no server of the HTTP+SSE transport.
 	Sessions Sessions
 	// Local serves the management API; nil when this handler serves MCP servers only.
 	Local Local
@@ -202,14 +216,27 @@ type Options struct {
 	Servers []ServerOptions
 	// AllowedHosts and AllowedOrigins extend what the Host and Origin headers may say (see hostPolicy).
 	AllowedHosts, AllowedOrigins []string
+	// CORSOrigins are the origins whose scripts may use the gateway from a browser; empty switches that off.
+	CORSOrigins []string
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed; "unix:" stands for peers on a unix socket.
 	TrustedProxies []string
+	// Eras are the families of protocol revisions that are served, "legacy" and "modern"; empty serves both.
+	Eras []string
+	// AllowBatch takes JSON-RPC batches of revision 2025-03-26 apart; without it they are refused. BatchAnyVersion accepts
+	// them in every revision of the legacy family.
+	AllowBatch, BatchAnyVersion bool
+	// MaxBatch is the most messages in a batch; default 100.
+	MaxBatch int
 	// MaxBody is the largest accepted body in bytes; default 4 MiB.
 	MaxBody int
 	// MaxConcurrent is how many requests are served at once, streams included; default 10,000.
 	MaxConcurrent int
 	// MaxBuffered is the largest reply in bytes that is read as a whole to be filtered; default 16 MiB.
 	MaxBuffered int
+	// MaxStreams is how many streams that never end by themselves one principal may have open; default 100.
+	MaxStreams int
+	// MaxStreamAge is when such a stream is ended, so that its client opens another; default 24 h.
+	MaxStreamAge time.Duration
 	// Heartbeat is how often a silent event stream gets a comment; default 15 s.
 	Heartbeat time.Duration
 	// WriteTimeout is how long one write to a client may take; default 30 s.
@@ -246,6 +273,9 @@ func (o *Options) defaults() {
 	setDefault(&o.MaxBody, 4<<20)
 	setDefault(&o.MaxConcurrent, 10_000)
 	setDefault(&o.MaxBuffered, 16<<20)
+	setDefault(&o.MaxBatch, 100)
+	setDefault(&o.MaxStreams, 100)
+	setDefault(&o.MaxStreamAge, 24*time.Hour)
 	setDefault(&o.Heartbeat, 15*time.Second)
 	setDefault(&o.WriteTimeout, 30*time.Second)
 	setDefault(&o.OpenAfter, 10*time.Second)

@@ -10,7 +10,7 @@ import (
 
 // authenticate finds out who asks. Routes that are served to anybody get the named anonymous principal.
 func (h *Handler) authenticate(x *Exchange) bool {
-	if x.target.kind == kindMetadata {
+	if x.target.public() {
 		x.Principal = authn.Anonymous(nil)
 		return true
 	}

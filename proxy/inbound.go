@@ -45,6 +45,10 @@ func (h *Handler) locate(x *Exchange) {
 // verb checks the HTTP method of the targets that fix it.
 func (h *Handler) verb(x *Exchange) bool {
 	m := mcp.Text(x.ctx.Method())
+	if h.preflight(x) {
+		x.target = &target{kind: kindPreflight}
+		return true
+	}
 	switch x.target.kind {
 	case kindMCP:
 		if m == "POST" {
@@ -53,14 +57,14 @@ func (h *Handler) verb(x *Exchange) bool {
 			}
 			return true
 		}
-		if m != "GET" && m != "DELETE" {
-			return x.refuse(&Problem{Status: 405, Rule: "verb", Reason: "method not allowed", Allow: "POST, GET, DELETE"})
+		if m != "GET" && m != "DELETE" || !h.eras.legacy {
+			return x.refuse(&Problem{Status: 405, Rule: "verb", Reason: "method not allowed", Allow: h.eras.verbs()})
 		}
 	case kindMetadata:
 		if m != "GET" && m != "HEAD" {
 			return x.refuse(&Problem{Status: 405, Rule: "verb", Reason: "method not allowed", Allow: "GET, HEAD"})
 		}
-	case kindPassthrough, kindLocal:
+	case kindPassthrough, kindLocal, kindPreflight:
 	}
 	return true
 }

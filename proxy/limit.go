@@ -45,8 +45,8 @@ type limitState struct {
 // limit spends from the quotas of a call. Denied calls never come here, and cache hits do not either. Answers to a server's
 // own requests and the end of a session are free: refusing them would leave the server waiting.
 func (h *Handler) limit(x *Exchange) bool {
-	if h.o.Limiter == nil || x.Call.Kind == mcp.Response || x.Call.Action == mcp.ActionEnd || x.target.kind == kindMetadata {
-		return true
+	if h.o.Limiter == nil || x.Call.Kind == mcp.Response || x.Call.Action == mcp.ActionEnd || x.target.public() {
+		return h.room(x)
 	}
 	x.quota(limitPrincipal, limitPrincipal, h.o.Rates.Principal)
 	if s := x.target.server; s != nil {
@@ -59,11 +59,11 @@ func (h *Handler) limit(x *Exchange) bool {
 		x.quota(limitPolicy, l.Key, x.limits.demanded)
 	}
 	if x.limits.n == 0 {
-		return true
+		return h.room(x)
 	}
 	x.limits.verdict = h.o.Limiter.Take(x.context(), x.limits.quotas[:x.limits.n], x.Start)
 	if x.limits.verdict.OK {
-		return true
+		return h.room(x)
 	}
 	retry := max(x.limits.verdict.Retry, time.Second)
 	return x.refuse(&Problem{Status: 429, Rule: "rate_limit", Reason: "rate limit exceeded", Retry: retry})

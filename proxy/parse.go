@@ -14,6 +14,9 @@ func (h *Handler) parse(x *Exchange) bool {
 	case kindMetadata:
 		x.Call = mcp.Call{Kind: mcp.Plain, Action: "metadata:read", Route: "oauth.metadata", ReadOnly: true}
 		return true
+	case kindPreflight:
+		x.Call = mcp.Call{Kind: mcp.Plain, Action: "cors:preflight", Route: "cors.preflight", ReadOnly: true}
+		return true
 	case kindPassthrough:
 		verb := string(x.ctx.Method())
 		x.Call = mcp.Call{Kind: mcp.Plain, Action: "http:" + lowerASCII(verb), ResourceType: "path", Name: x.path, Route: "passthrough", ReadOnly: verb == "GET" || verb == "HEAD"}
@@ -37,7 +40,7 @@ func (h *Handler) parse(x *Exchange) bool {
 		if x.Call.ResourceType == "tool" {
 			x.tool = x.target.server.tool(x.Call.Name)
 		}
-		return h.params(x)
+		return h.params(x) && h.era(x) && h.within(x)
 	}
 	p := &Problem{Status: 400, Code: mcp.CodeInvalidRequest, Rule: "parse", Reason: "not a JSON-RPC message", Cause: err}
 	var bad *mcp.Error
@@ -49,6 +52,22 @@ func (h *Handler) parse(x *Exchange) bool {
 		}
 	}
 	return x.refuse(p)
+}
+
+// within refuses what has no place in a batch: what opens a session (MCP 2025-03-26, "Lifecycle"), and whatever is left of
+// one whose client is no longer there.
+func (h *Handler) within(x *Exchange) bool {
+	switch {
+	case x.part == nil:
+		return true
+	case x.Call.Method == "initialize":
+		return x.refuse(notBatch("initialize must not be part of a batch"))
+	case h.phase.Load() == abandoning:
+		return x.refuse(stopping(errDraining))
+	case gone(x.ctx.Conn()):
+		return x.refuse(clientGone(errClientGone))
+	}
+	return true
 }
 
 // params refuses Mcp-Param-* headers that cannot be decoded; the others are for the server to hold against its schema.

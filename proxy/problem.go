@@ -43,6 +43,9 @@ type Problem struct {
 	Unread bool
 	// Empty sends no body: what clients know of a session that has ended.
 	Empty bool
+	// Supported and Requested are told in the data of a refused protocol revision (MCP 2026-07-28, "Error codes").
+	Supported []string
+	Requested string
 	// Cause is for the log and the audit trail; it never reaches the client.
 	Cause error
 }
@@ -183,6 +186,10 @@ func appendData(dst []byte, x *Exchange, p *Problem) []byte {
 	dst = mcp.AppendString(append(dst, `,"exchange_id":`...), x.ID.String())
 	if x.Decision.ID != uuid.Nil {
 		dst = mcp.AppendString(append(dst, `,"decision_id":`...), x.Decision.ID.String())
+	}
+	if p.Supported != nil {
+		dst = appendStrings(append(dst, `,"supported":`...), p.Supported)
+		dst = mcp.AppendString(append(dst, `,"requested":`...), p.Requested)
 	}
 	return append(dst, '}')
 }

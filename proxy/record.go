@@ -58,6 +58,9 @@ func (h *Handler) finish(x *Exchange, outcome audit.Outcome) {
 		panic("BUG: exchange finished twice")
 	}
 	x.recorded = true
+	if x.part != nil {
+		*x.part = part{id: x.Call.ID, answers: x.Call.Kind == mcp.Request}
+	}
 	phase := audit.PhaseSingle
 	if x.opened {
 		phase = audit.PhaseClose
@@ -233,6 +236,7 @@ func (x *Exchange) details() []byte {
 	add("frames_dropped", x.out.dropped)
 	add("items", x.out.items)
 	add("items_hidden", x.out.hidden)
+	add("input_responses", x.inputResponses())
 	add("server_requests", x.out.asked)
 	add("server_requests_denied", x.out.refused)
 	if len(b) == 0 {

@@ -39,6 +39,7 @@ func (h *Handler) respond(x *Exchange) {
 
 // mark sets the headers that every reply of a decided request carries.
 func (x *Exchange) mark() {
+	x.allowOrigin()
 	hd := &x.ctx.Response.Header
 	if x.Decision.ID != uuid.Nil {
 		x.scratch = appendUUID(x.scratch[:0], x.Decision.ID)
@@ -67,15 +68,15 @@ func (x *Exchange) streamed() bool { return x.ctx.Response.IsBodyStream() }
 // caller may see of its beginning, and reads it. An event stream is filtered frame by frame instead.
 func (h *Handler) readWhole(x *Exchange) bool {
 	resp := &x.ctx.Response
-	if x.target.kind != kindMCP || mcp.ListKey(x.Call.Method) == "" || eventStream(resp.Header.ContentType()) {
+	if x.target.kind != kindMCP || eventStream(resp.Header.ContentType()) || !x.mayFilter() && !x.mayWant() && !x.Call.Task || x.longLived() {
 		return false
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.BodyStream(), int64(h.o.MaxBuffered)+1))
 	switch {
 	case err != nil:
-		x.refuse(upstreamProblem(fmt.Errorf("read list: %w", err)))
+		x.refuse(upstreamProblem(fmt.Errorf("read answer: %w", err)))
 	case len(body) > h.o.MaxBuffered:
-		x.refuse(&Problem{Status: 502, Rule: "filter", Reason: "the server's list is too large to filter", Outcome: audit.OutcomeUpstreamFailed})
+		x.refuse(&Problem{Status: 502, Rule: "filter", Reason: x.tooLarge(), Outcome: audit.OutcomeUpstreamFailed})
 	default:
 		resp.SetBodyRaw(body)
 	}
@@ -98,12 +99,49 @@ func (h *Handler) read(x *Exchange) {
 		x.out.failed = resp.StatusCode() >= 400
 		return
 	}
-	if x.cache.status == cacheMiss || bytes.Contains(body, []byte(`"error"`)) || bytes.Contains(body, []byte(`"isError"`)) {
-		if r, err := mcp.ParseReply(body); err == nil {
-			h.note(x, &r)
+	if !x.telling(body) {
+		x.out.failed = resp.StatusCode() >= 400
+		return
+	}
+	r, err := mcp.ParseReply(body)
+	if err == nil {
+		h.note(x, &r)
+		if p := h.answers(x, &r); p != nil {
+			x.refuse(p)
+			return
 		}
+	} else if x.mayWant() && wanting(body) && resp.StatusCode() < 400 {
+		x.refuse(unreadableAnswer(err))
+		return
 	}
 	x.out.failed = x.out.failed || resp.StatusCode() >= 400
+}
+
+// telling reports whether an answer in memory may hold what the trail, the cache, the policy or the table of tasks wants
+// to know.
+func (x *Exchange) telling(body []byte) bool {
+	return x.cache.status == cacheMiss || bytes.Contains(body, []byte(`"error"`)) || bytes.Contains(body, []byte(`"isError"`)) ||
+		x.mayWant() && wanting(body) || x.h.o.Sessions != nil && bytes.Contains(body, []byte(`"taskId"`))
+}
+
+// answers returns what stands against passing an answer on: a request for input that is denied, or a task that is somebody
+// else's. nil is nothing.
+func (h *Handler) answers(x *Exchange, r *mcp.Reply) *Problem {
+	if p := h.mayInput(x, r); p != nil {
+		return p
+	}
+	return h.created(x, r)
+}
+
+func unreadableAnswer(err error) *Problem {
+	return &Problem{Status: 502, Rule: "input", Reason: "the server's answer cannot be read", Outcome: audit.OutcomeUpstreamFailed, Cause: err}
+}
+
+func (x *Exchange) tooLarge() string {
+	if x.mayFilter() {
+		return "the server's list is too large to filter"
+	}
+	return "the server's answer is too large to be read"
 }
 
 // note remembers what a reply says, and offers its result to the cache.

@@ -21,7 +21,13 @@ func (h *Handler) mayAsk(x *Exchange, r *mcp.Reply, message []byte) bool {
 		return true
 	}
 	x.out.asked++
-	d := h.decideServer(x, r, message)
+	d := authz.Decision{Rule: "batch", Reason: "a client cannot be asked before its batch is answered"}
+	if x.part == nil {
+		d = h.decideServer(x, message)
+	}
+	if d.Allow && !h.asked(x, r.ID) {
+		d = authz.Decision{Rule: "unasked", Reason: "a request with this id is open already"}
+	}
 	if d.Allow {
 		return true
 	}
@@ -31,15 +37,19 @@ func (h *Handler) mayAsk(x *Exchange, r *mcp.Reply, message []byte) bool {
 }
 
 // decideServer asks the policy in the name of the principal whose stream it is.
-func (h *Handler) decideServer(x *Exchange, r *mcp.Reply, message []byte) authz.Decision {
+func (h *Handler) decideServer(x *Exchange, message []byte) authz.Decision {
 	var call mcp.Call
 	if err := mcp.Parse(&call, message, mcp.Header{}); err != nil {
 		return authz.Decision{Reason: "the server's request cannot be read", Err: err}
 	}
 	x.item = x.input
 	in := &x.item
-	in.Call, in.Phase, in.Action = &call, authz.PhaseServer, mcp.ServerActionOf(r.Method)
-	in.Tool, in.Resource = authz.Tool{}, authz.Resource{}
+	resource, denied := subject(&call)
+	if denied != nil {
+		return *denied
+	}
+	in.Call, in.Phase, in.Action = &call, authz.PhaseServer, mcp.ServerActionOf(call.Method)
+	in.Tool, in.Resource = authz.Tool{}, resource
 	return h.o.Decider.Decide(x.context(), in)
 }
 
@@ -51,7 +61,9 @@ func (h *Handler) refuseServer(x *Exchange, id []byte, d *authz.Decision) {
 	defer fasthttp.ReleaseResponse(resp)
 	s, from := x.target.server, &x.ctx.Request.Header
 	req.Header.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURI(x.target.uri)
+	to := x.address // of the HTTP+SSE transport
+	setDefault(&to, x.target.uri)
+	req.SetRequestURI(to)
 	req.Header.SetHost(s.hostHeader)
 	req.Header.SetContentType("application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")

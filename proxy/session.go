@@ -31,7 +31,7 @@ const sessionHeader = "Mcp-Session-Id"
 func (h *Handler) session(x *Exchange) bool {
 	hd := &x.ctx.Request.Header
 	id := hd.Peek(sessionHeader)
-	if len(id) == 0 || h.o.Sessions == nil || x.target.kind != kindMCP {
+	if len(id) == 0 {
 		return true
 	}
 	if x.Call.Era == mcp.Modern || mcp.ModernVersion(x.Call.ProtocolVersion) {
@@ -53,6 +53,9 @@ func (h *Handler) session(x *Exchange) bool {
 func (h *Handler) settle(x *Exchange) {
 	if h.o.Sessions == nil || x.target.kind != kindMCP {
 		return
+	}
+	if x.Call.Kind == mcp.Response && x.ctx.Response.StatusCode() < 300 {
+		h.done(x)
 	}
 	asked, resp := x.ctx.Request.Header.Peek(sessionHeader), &x.ctx.Response
 	if x.Call.Action == mcp.ActionEnd && resp.StatusCode() < 300 {

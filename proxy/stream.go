@@ -17,6 +17,7 @@ import (
 var (
 	errClientGone = errors.New("client left")
 	errDraining   = errors.New("gateway is draining")
+	errAged       = errors.New("stream has reached its age")
 )
 
 // attach hands a streamed reply to the server, which pulls it after the handler returned: fasthttp has no other way to
@@ -33,7 +34,7 @@ func (h *Handler) attach(x *Exchange) {
 	x.mark()
 	x.out.status = resp.StatusCode()
 	if eventStream(resp.Header.ContentType()) {
-		s.frames = newFrames(upstreamReader{up}, h.o.MaxBuffered, x.mayFilter())
+		s.frames = newFrames(upstreamReader{up}, h.o.MaxBuffered, x.mayFilter() || x.mayWant())
 		resp.Header.SetContentLength(-1) // comments may be added, and items removed
 	}
 	resp.ImmediateHeaderFlush = !s.begun(length)
@@ -51,7 +52,7 @@ func (s *bodyStream) begun(length int) bool {
 	come := s.up.lease.buffered()
 	switch {
 	case s.frames != nil:
-		return !s.x.mayFilter() && bytes.Contains(come, []byte("\n\n"))
+		return !s.x.mayFilter() && !s.x.mayWant() && bytes.Contains(come, []byte("\n\n"))
 	case length == -1: // in chunks
 		_, data, _ := bytes.Cut(come, []byte("\r\n"))
 		return len(data) > 0
@@ -85,7 +86,7 @@ func (s *bodyStream) read(p []byte) (n int, err error) {
 	n, err = s.next(p)
 	switch {
 	case err == nil:
-	case errors.Is(s.stop, errDraining):
+	case errors.Is(s.stop, errDraining), errors.Is(s.stop, errAged):
 		return 0, io.EOF
 	case s.stop != nil:
 		return 0, s.stop
@@ -95,6 +96,10 @@ func (s *bodyStream) read(p []byte) (n int, err error) {
 		s.fail = err
 	}
 	s.x.out.bytes += int64(n)
+	if s.x.part != nil && s.x.out.bytes > int64(s.x.h.o.MaxBuffered) {
+		s.fail = errBatchLarge
+		return 0, s.fail
+	}
 	s.renew()
 	return n, err
 }
@@ -147,7 +152,7 @@ func (s *bodyStream) look(now time.Time) error {
 	case s.stop != nil:
 	case gone(s.x.ctx.Conn()):
 		s.stop = errClientGone
-	case s.frames != nil && !s.frames.Within() && now.Sub(s.lastByte) >= h.o.Heartbeat:
+	case s.x.part == nil && s.frames != nil && !s.frames.Within() && now.Sub(s.lastByte) >= h.o.Heartbeat:
 		s.stop = s.comment()
 	}
 	if now.Sub(s.x.Start) >= h.o.OpenAfter {
@@ -157,11 +162,15 @@ func (s *bodyStream) look(now time.Time) error {
 }
 
 // drained returns errDraining when the gateway wants the stream to end: at once when it would never end by itself, and
-// any other stream when the time for calls in progress is over.
+// any other stream when the time for calls in progress is over. A stream that would never end by itself ends with errAged
+// when it is as old as may be.
 func (s *bodyStream) drained() error {
 	phase := s.x.h.phase.Load()
 	if phase == abandoning || phase == draining && s.x.longLived() {
 		return errDraining
+	}
+	if s.x.longLived() && s.x.h.o.Now().Sub(s.x.Start) >= s.x.h.o.MaxStreamAge {
+		return errAged
 	}
 	return nil
 }
@@ -185,6 +194,9 @@ func (s *bodyStream) comment() error {
 func (s *bodyStream) renew() {
 	now := time.Now()
 	s.lastByte = now
+	if now.Sub(s.x.Start) >= s.x.h.o.OpenAfter { // look is not called while the upstream keeps talking
+		s.x.h.open(s.x)
+	}
 	limit := s.x.h.o.WriteTimeout
 	if s.deadline.Sub(now) > limit-limit/4 {
 		return
@@ -206,7 +218,7 @@ func (s *bodyStream) close(err error) {
 	switch {
 	case x.problem != nil: // a panic
 		outcome = x.problem.outcome()
-	case errors.Is(s.stop, errDraining) && x.longLived() || s.eof && err == nil:
+	case errors.Is(s.stop, errAged), errors.Is(s.stop, errDraining) && x.longLived() || s.eof && err == nil:
 	case s.fail != nil:
 		x.problem = upstreamProblem(s.fail)
 		outcome = x.problem.outcome()

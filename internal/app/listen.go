@@ -118,8 +118,10 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 		Sessions: g.sessions, Limiter: g.limits, Rates: g.rates,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
-		TrustedProxies: c.Proxy.TrustedProxies,
-		MaxBody:        int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
+		CORSOrigins: c.Proxy.CORSOrigins, TrustedProxies: c.Proxy.TrustedProxies,
+		Eras: c.Proxy.Eras, AllowBatch: c.Proxy.AllowBatch, BatchAnyVersion: c.Proxy.BatchAnyVersion, MaxBatch: c.Proxy.MaxBatch,
+		MaxStreams: c.Proxy.MaxStreams, MaxStreamAge: c.Proxy.MaxStreamAge,
+		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
 		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,
 		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
 		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
@@ -127,6 +129,9 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = never
+	}
+	if o.MaxStreamAge == 0 {
+		o.MaxStreamAge = never
 	}
 	if c.Audit.RecordArguments {
 		o.RecordArguments = redacted(audit.NewRedactor(c.Audit.Redact...))

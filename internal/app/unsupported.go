@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"sark/configs"
-	"sark/internal/mcp"
 )
 
 // Unsupported lists what a valid configuration asks for and this build cannot do. Such a configuration is refused: an
@@ -17,8 +16,6 @@ func Unsupported(c *configs.Config) configs.Issues {
 		}
 	}
 	standard := configs.Default()
-	refuse(c.Proxy.AllowBatch, "proxy.allow_batch", "batches are refused; remove the key")
-	refuse(c.Proxy.MaxDepth != mcp.MaxDepth, "proxy.max_depth", fmt.Sprintf("bodies may nest %d levels deep; remove the key", mcp.MaxDepth))
 	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
 	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
 	expires := c.Audit.Retention != 0 && c.Audit.Retention != standard.Audit.Retention

@@ -28,8 +28,6 @@ func TestDefaultsAreSupported(t *testing.T) {
 // key, with what to do about it.
 func TestUnsupported(t *testing.T) {
 	for path, ask := range map[string]func(c *configs.Config){
-		"proxy.allow_batch":              func(c *configs.Config) { c.Proxy.AllowBatch = true },
-		"proxy.max_depth":                func(c *configs.Config) { c.Proxy.MaxDepth = 16 },
 		"proxy.servers[1].authorization": func(c *configs.Config) { c.Proxy.Servers[1].Authorization = "static" },
 		"proxy.servers[0].authorization": func(c *configs.Config) { c.Proxy.Servers[0].Authorization = "exchange" },
 		"proxy.servers[1].cache_scope":   func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
@@ -68,12 +66,12 @@ func TestSwitchedOff(t *testing.T) {
 }
 
 func TestUnsupportedIsNotServed(t *testing.T) {
-	loaded, err := configs.Load(configs.Options{Flags: map[string]any{"proxy.allow_batch": "true", "authz.mode": "shadow", "data_dir": t.TempDir()}})
+	loaded, err := configs.Load(configs.Options{Flags: map[string]any{"audit.retention": "24h", "authz.mode": "shadow", "data_dir": t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "proxy.allow_batch: not available in this version: batches are refused; remove the key\n" +
-		"authz.mode: not available in this version: use enforce"
+	want := "authz.mode: not available in this version: use enforce\n" +
+		"audit.retention: not available in this version: the trail keeps every event; write -1 or remove the key"
 
 	err = app.Run(t.Context(), app.Options{Config: loaded})
 

@@ -68,6 +68,8 @@ type Call struct {
 	// answers an earlier input request (inputResponses, requestState), or is subscriptions/listen.
 	// Such a call is never answered from cache.
 	Streams bool
+	// Task says that the caller asks for a task instead of a result (MCP 2025-11-25, "Tasks").
+	Task bool
 	// Route is the stable name of a plain route, for example "servers.list" or "mcp.stream". Empty for JSON-RPC.
 	Route string
 	// ReadOnly says that the call cannot have effects by its method alone (lists, reads, pings). tools/call is not.

@@ -28,6 +28,7 @@ type envelope struct {
 	refType, refName, refURI              []byte
 	metaVersion, capabilities             []byte
 	progressToken, logLevel, continuation bool
+	task                                  bool
 }
 
 // read scans the whole body and remembers the parts that matter.
@@ -94,6 +95,8 @@ func (e *envelope) param(s *scanner, key []byte, depth int) error {
 		}
 	case "ref":
 		return s.span(nil, depth, e.refMember)
+	case "task":
+		e.task = true
 	case "inputResponses", "requestState":
 		e.continuation = true
 	default:

@@ -12,6 +12,8 @@ const (
 	CodeMethodNotFound = -32601
 	CodeInvalidParams  = -32602
 	CodeHeaderMismatch = -32020
+
+	CodeUnsupportedVersion = -32022
 )
 
 // Error is why a message was refused by strict reading. It holds the code for the JSON-RPC reply, and the id of the

@@ -11,6 +11,8 @@ type Frame struct {
 	Data []byte
 	// ID is the text of the last id line; nil when there is none.
 	ID []byte
+	// Event is the text of the last event line; nil when there is none.
+	Event []byte
 	// Complete is false for what stood after the last blank line when the stream ended.
 	Complete bool
 	// Part says that Raw is a piece of an event over the reader's limit, whose fields are not read; with Complete it is the
@@ -37,6 +39,8 @@ func (fr *Frame) parse(buf []byte) []byte {
 			}
 		case "id":
 			fr.ID = value
+		case "event":
+			fr.Event = value
 		}
 	})
 	return buf

@@ -8,10 +8,11 @@ var lists = map[string]string{
 	"prompts":           "name",
 	"resources":         "uri",
 	"resourceTemplates": "uriTemplate",
+	"tasks":             "taskId",
 }
 
 // resultKeys are the keys of a list result that a reader which ignores case must not find in another spelling.
-var resultKeys = []string{"tools", "prompts", "resources", "resourceTemplates", "nextCursor", "cacheScope", "ttlMs", "resultType"}
+var resultKeys = []string{"tools", "prompts", "resources", "resourceTemplates", "tasks", "nextCursor", "cacheScope", "ttlMs", "resultType"}
 
 // Filtered counts what FilterList did.
 type Filtered struct {
@@ -19,8 +20,8 @@ type Filtered struct {
 	Items, Kept int
 }
 
-// FilterList removes from a JSON-RPC reply the items that keep refuses. list is "tools", "prompts", "resources" or
-// "resourceTemplates"; id is the item's name or uri. An item that cannot be identified is removed: one that is no object,
+// FilterList removes from a JSON-RPC reply the items that keep refuses. list is "tools", "prompts", "resources",
+// "resourceTemplates" or "tasks"; id is the item's name, uri or task id. An item that cannot be identified is removed: one that is no object,
 // whose identifying member is missing or no string, or that has the member a second time in another case.
 //
 // All other bytes stay as they are: order, unknown members, numbers, white space, nextCursor. Only a cacheScope of

@@ -31,7 +31,7 @@ var methods = named(map[string]*method{
 	"tasks/get":                        {action: "mcp:tasks/get", resource: "task", readOnly: true},
 	"tasks/update":                     {action: "mcp:tasks/update", resource: "task"},
 	"tasks/cancel":                     {action: "mcp:tasks/cancel", resource: "task"},
-	"tasks/list":                       {action: "mcp:tasks/list", readOnly: true},
+	"tasks/list":                       {action: "mcp:tasks/list", list: "tasks", readOnly: true},
 	"tasks/result":                     {action: "mcp:tasks/result", resource: "task", readOnly: true},
 	"notifications/cancelled":          {action: "mcp:notifications/cancelled", readOnly: true},
 	"notifications/progress":           {action: "mcp:notifications/progress", readOnly: true},

@@ -37,7 +37,7 @@ var methodRows = []methodRow{
 	{method: "tasks/get", params: `{"taskId":"n"}`, action: "mcp:tasks/get", resource: "task", name: "n", readOnly: true},
 	{method: "tasks/update", params: `{"taskId":"n"}`, action: "mcp:tasks/update", resource: "task", name: "n"},
 	{method: "tasks/cancel", params: `{"taskId":"n"}`, action: "mcp:tasks/cancel", resource: "task", name: "n"},
-	{method: "tasks/list", action: "mcp:tasks/list", readOnly: true},
+	{method: "tasks/list", action: "mcp:tasks/list", list: "tasks", readOnly: true},
 	{method: "tasks/result", params: `{"taskId":"n"}`, action: "mcp:tasks/result", resource: "task", name: "n", readOnly: true},
 	{method: "notifications/cancelled", params: `{"requestId":1}`, action: "mcp:notifications/cancelled", readOnly: true},
 	{method: "notifications/progress", params: `{"progressToken":1}`, action: "mcp:notifications/progress", readOnly: true},

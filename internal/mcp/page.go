@@ -92,3 +92,21 @@ func Strings(raw []byte) []string {
 
 // String returns the text of a raw JSON string, "" for anything else.
 func String(raw []byte) string { return string(text(raw)) }
+
+// Size is how many members a raw JSON object has; 0 for anything else.
+func Size(object []byte) int {
+	s := acquireScanner(object)
+	defer releaseScanner(s)
+	if s.next() != '{' {
+		return 0
+	}
+	n := 0
+	err := s.object(1, func(s *scanner, _ []byte, depth int) error {
+		n++
+		return s.value(depth)
+	})
+	if err != nil {
+		return 0
+	}
+	return n
+}

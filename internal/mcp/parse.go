@@ -110,6 +110,7 @@ func (e *envelope) fillMethod(c *Call) string {
 		c.Arguments = nil
 	}
 	c.Streams = e.progressToken || e.logLevel || e.continuation || c.Method == "subscriptions/listen"
+	c.Task = e.task
 	return e.fillObject(c, ok)
 }
 

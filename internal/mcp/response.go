@@ -25,6 +25,10 @@ type Reply struct {
 	ToolError bool
 	// InputRequired is true for a result that asks the client for input (resultType "input_required").
 	InputRequired bool
+	// Input is the raw JSON of the requests that such a result holds; nil when it has none (see InputRequests).
+	Input []byte
+	// TaskID is the id of a task that the result stands for or tells of, "" when there is none.
+	TaskID string
 }
 
 // ParseReply reads a JSON-RPC message from a server. It is as strict as Parse about JSON, and refuses a message that has
@@ -81,13 +85,33 @@ func (r *Reply) member(s *scanner, key []byte, depth int) error {
 
 // resultMember reads one member of the result.
 func (r *Reply) resultMember(s *scanner, key []byte, depth int) error {
+	if string(key) == "task" {
+		return s.span(nil, depth, r.taskMember)
+	}
 	from := s.i
 	err := s.value(depth)
-	switch string(key) {
+	if err != nil {
+		return err
+	}
+	switch raw := s.b[from:s.i]; string(key) {
 	case "isError":
-		r.ToolError = err == nil && string(s.b[from:s.i]) == "true"
+		r.ToolError = string(raw) == "true"
 	case "resultType":
-		r.InputRequired = err == nil && string(text(s.b[from:s.i])) == "input_required"
+		r.InputRequired = string(text(raw)) == "input_required"
+	case "inputRequests":
+		r.Input = raw
+	case "taskId":
+		r.TaskID = string(text(raw))
+	}
+	return nil
+}
+
+// taskMember reads one member of the task that a result of revision 2025-11-25 holds.
+func (r *Reply) taskMember(s *scanner, key []byte, depth int) error {
+	from := s.i
+	err := s.value(depth)
+	if err == nil && string(key) == "taskId" {
+		r.TaskID = string(text(s.b[from:s.i]))
 	}
 	return err
 }

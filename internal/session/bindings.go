@@ -15,8 +15,10 @@ type Kind string
 
 // The kinds.
 const (
-	Session Kind = "session" // Mcp-Session-Id
-	Task    Kind = "task"    // taskId
+	Session  Kind = "session"  // Mcp-Session-Id
+	Task     Kind = "task"     // taskId
+	Question Kind = "question" // a server's request to its client
+	Address  Kind = "address"  // where a client of the HTTP+SSE transport sends its messages
 )
 
 // DefaultTimeout bounds one question to Redis when Options.Timeout is zero.

@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"bytes"
+	"net/url"
+	"strings"
+
+	"sark/internal/audit"
+	"sark/internal/mcp"
+	"sark/internal/session"
+)
+
+// addressArg is the query argument by which a client of the HTTP+SSE transport names where its messages go.
+const addressArg = "sark_endpoint"
+
+// maxAddress is how long the address of a session may be, in bytes.
+const maxAddress = 2048
+
+// rewriteAddress puts the gateway in the place of a server of the HTTP+SSE transport (MCP 2024-11-05, "Transports"): the
+// first event of its stream says where the client is to send its messages. The address becomes the caller's, and what the
+// client gets is an address of ours that names it. One on another host is not passed on: messages to it would go past
+// the gateway.
+func (h *Handler) rewriteAddress(x *Exchange, fr *mcp.Frame) []byte {
+	uri := localAddress(x.target.uri, x.target.server.hostHeader, string(bytes.TrimSpace(fr.Data)))
+	if uri == "" || h.o.Sessions == nil {
+		x.out.dropped++
+		return nil
+	}
+	if mine, err := h.bind(x, session.Address, x.target.server.name, uri); !mine || err != nil {
+		x.out.dropped++
+		return nil
+	}
+	x.address = uri
+	return fr.AppendWithData(nil, []byte("?"+addressArg+"="+url.QueryEscape(uri)))
+}
+
+// localAddress resolves a server's address against its own and returns path and query, or "" when it is on another host.
+func localAddress(base, host, text string) string {
+	at, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	ref, err := at.Parse(text)
+	if err != nil || ref.Host != "" && !strings.EqualFold(ref.Host, host) || ref.User != nil || len(text) > maxAddress {
+		return ""
+	}
+	uri := ref.RequestURI()
+	if !strings.HasPrefix(uri, "/") {
+		return ""
+	}
+	return uri
+}
+
+// addressed finds where a message of the HTTP+SSE transport goes. Only who was given the address may use it; anybody else
+// gets the reply to a session that has ended.
+func (h *Handler) addressed(x *Exchange) bool {
+	if !x.ctx.IsPost() || !bytes.Contains(x.ctx.Request.Header.RequestURI(), []byte(addressArg)) {
+		return true
+	}
+	uri := string(x.ctx.QueryArgs().Peek(addressArg))
+	mine, err := h.owns(x, session.Address, x.target.server.name, uri)
+	if !x.unless(mine, err, &Problem{Status: 404, Rule: "session", Reason: "no such session", Outcome: audit.OutcomeDenied, Empty: true}) {
+		return false
+	}
+	x.address = uri
+	return true
+}
