@@ -78,8 +78,13 @@ func TestBatchIsTakenApart(t *testing.T) {
 			ids[e.ExchangeID.String()] = true
 		}
 		diff(t, "events", [][3]string{
-			{"tools/call", "allow", "allowed"}, {"tools/call", "deny", "denied"}, {"notifications/initialized", "allow", "allowed"},
-			{"", "", "denied"}, {"", "", "denied"}, {"initialize", "", "denied"}, {"ping", "allow", "allowed"},
+			{"tools/call", "allow", "allowed"},
+			{"tools/call", "deny", "denied"},
+			{"notifications/initialized", "allow", "allowed"},
+			{"", "", "denied"},
+			{"", "", "denied"},
+			{"initialize", "", "denied"},
+			{"ping", "allow", "allowed"},
 		}, got)
 		diff(t, "exchanges", 7, len(ids))
 		c.Post("/mcp", batchPing, bearer("analyst")) // the connection is as good as before

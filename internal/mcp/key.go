@@ -6,6 +6,15 @@ import "strings"
 // keys costs linear time.
 const linearKeys = 32
 
+// markOf gives a key one bit of a word, by its length and its ends.
+func markOf(key []byte) uint64 {
+	n := len(key)
+	if n == 0 {
+		return 1
+	}
+	return 1 << ((uint(key[0]) + 5*uint(key[n-1]) + 11*uint(n)) & 63) // #nosec G115 -- a length is not negative
+}
+
 // key scans a key and returns its unescaped text, valid until the object ends.
 func (s *scanner) key() ([]byte, error) {
 	raw, escaped, err := s.str()

@@ -116,6 +116,7 @@ func (s *scanner) object(depth int, visit func(s *scanner, key []byte, depth int
 	s.i++
 	base, textBase := len(s.keys), len(s.text)
 	var seen map[string]struct{} // made once the object has many keys
+	var marks uint64             // of the keys so far; a key with a mark of its own is no duplicate
 	c := s.next()
 	if c == '}' {
 		s.i++
@@ -129,7 +130,13 @@ func (s *scanner) object(depth int, visit func(s *scanner, key []byte, depth int
 		if err != nil {
 			return err
 		}
-		seen = s.unique(base, key, seen)
+		mark := markOf(key)
+		if marks&mark == 0 && len(s.keys)-base < linearKeys {
+			s.keys = append(s.keys, key)
+		} else {
+			seen = s.unique(base, key, seen)
+		}
+		marks |= mark
 		if s.next() != ':' {
 			return errSyntax
 		}

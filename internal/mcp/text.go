@@ -9,13 +9,29 @@ import (
 
 // str scans a string and returns the bytes between its quotes, and whether they hold escapes.
 func (s *scanner) str() (raw []byte, escaped bool, err error) {
-	start := s.i + 1
-	i := skipPlain(s.b, start)
-	if i < len(s.b) && s.b[i] == '"' {
+	b, start := s.b, s.i+1
+	i := start
+	if len(b)-i >= 8 { // most strings end within the first word, which is looked at without a call
+		if look := special(binary.LittleEndian.Uint64(b[i:])); look != 0 {
+			i += bits.TrailingZeros64(look) / 8
+		} else {
+			i = skipPlain(b, i+8)
+		}
+	} else {
+		i = skipPlain(b, i)
+	}
+	if i < len(b) && b[i] == '"' {
 		s.i = i + 1
-		return s.b[start:i], false, nil
+		return b[start:i], false, nil
 	}
 	return s.rich(start, i)
+}
+
+// special sets the highest bit of each byte of w that needs a look in a string; below the first one it is exact.
+func special(w uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^(ones*'"'), w^(ones*'\\')
+	return (w | (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
 }
 
 // rich scans the rest, from i on, of a string that has escapes, bytes beyond ASCII or a fault.
@@ -50,12 +66,8 @@ func (s *scanner) rich(start, i int) (raw []byte, escaped bool, err error) {
 // skipPlain returns the index of the first byte from i on that needs a look in a string: quote, backslash, control or
 // multi-byte. It reads eight bytes at a time; below the first byte that needs a look the bit tricks are exact.
 func skipPlain(b []byte, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		look := w | (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash
-		if look &= highs; look != 0 {
+		if look := special(binary.LittleEndian.Uint64(b[i:])); look != 0 {
 			return i + bits.TrailingZeros64(look)/8
 		}
 	}
