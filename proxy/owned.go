@@ -58,6 +58,9 @@ func (x *Exchange) unless(mine bool, err error, p *Problem) bool {
 
 // task refuses a task of another caller, and one that nobody has, as a server refuses one that it does not know.
 func (h *Handler) task(x *Exchange) bool {
+	if x.Call.Era == mcp.Modern && x.Call.Method == "tasks/result" { // there is no such method any more, whoever asks
+		return x.refuse(&Problem{Status: 404, Code: mcp.CodeMethodNotFound, Rule: "task", Reason: "method not found", Outcome: audit.OutcomeDenied})
+	}
 	if x.Call.ResourceType == "task" {
 		mine, err := h.hasTask(x, x.Call.Name)
 		return x.unless(mine, err, unknownTask(x.Call.Name))

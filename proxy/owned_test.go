@@ -124,3 +124,14 @@ func TestResponsesAnswerOpenQuestions(t *testing.T) {
 	diff(t, "statuses", []int{400, 400, 400, 202, 400}, got)
 	diff(t, "answers that reached the server", 1, g.Upstream.Calls()["response"])
 }
+
+// TestTaskResultIsGone: the stateless era has no tasks/result, and says so whatever the task.
+func TestTaskResultIsGone(t *testing.T) {
+	g := tasked(t, "%s")
+	c := g.Dial(t)
+	postModern(c, "admin", "7", "tasks/result", `"taskId":"t-none"`)
+
+	r := c.ReadReply()
+
+	diff(t, "reply", []any{404, true}, []any{r.Status, strings.Contains(r.Body, "-32601")})
+}
