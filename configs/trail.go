@@ -53,4 +53,7 @@ type Audit struct {
 	Retention time.Duration `key:"retention" default:"2160h" reload:"restart" min:"24h" max:"876000h" off:"-1"`
 	// CompressAfter is the age at which chunks of the trail are compressed.
 	CompressAfter time.Duration `key:"compress_after" default:"168h" reload:"restart" min:"1h" max:"876000h" off:"-1"`
+	// SIEM lists the receivers to which events are sent as well. One that is
+	// away holds up nothing: it gets its events later, from the database if need be.
+	SIEM []SIEM `key:"siem" reload:"restart"`
 }

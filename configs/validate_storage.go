@@ -23,6 +23,7 @@ func checkStorage(issues *Issues, c Config) {
 	for i, s := range c.Proxy.Servers {
 		checkBurst(issues, fmt.Sprintf("proxy.servers[%d].limit.burst", i), s.Limit.Rate, s.Limit.Burst)
 	}
+	checkSIEM(issues, c.Audit.SIEM)
 	checkKey(issues, "audit.hash_key", c.Audit.HashKey)
 }
 

@@ -21,6 +21,7 @@ import (
 	"sark/internal/session"
 	"sark/internal/telemetry"
 	"sark/proxy"
+	"sark/store/siem"
 	"sark/store/spool"
 )
 
@@ -57,6 +58,7 @@ type gateway struct {
 	db       Database
 	spool    *spool.Spool
 	lag      func() time.Duration // of the trail in the store
+	siem     []*siem.Lane
 	engine   *authz.Engine
 	authn    *authn.Authenticator
 	clients  map[string]redis.UniversalClient // by address
@@ -141,6 +143,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"data directory", g.openDataDir},
 		{"store", g.openStore},
 		{"audit spool", g.openSpool},
+		{"siem", g.openSIEM},
 		{"policy", g.openPolicy},
 		{"authentication", g.openAuthn},
 		{"cache", g.openCache},

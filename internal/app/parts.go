@@ -91,6 +91,7 @@ func (g *gateway) openHealth(context.Context) (err error) {
 		checks = append(checks, admin.Check{Name: "certificates", Run: g.certificates.check})
 	}
 	checks = append(checks, g.redisChecks()...)
+	checks = append(checks, g.siemChecks()...)
 	g.health, err = admin.NewHealth(admin.HealthOptions{Log: g.log, Checks: checks})
 	return err
 }
