@@ -105,10 +105,11 @@ func (p *poster) encode(body []byte) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	if _, err := z.Write(body); err != nil {
-		return nil, err
+	_, err := z.Write(body)
+	if err := errors.Join(err, z.Close()); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
 	}
-	return b.Bytes(), z.Close()
+	return b.Bytes(), nil
 }
 
 // judge says what a reply means. Its body may say why, and holds nothing of ours that is secret.

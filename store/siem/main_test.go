@@ -1,0 +1,16 @@
+package siem_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain also is the process that the crash test kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashFolder); dir != "" {
+		sendUntilKilled(dir, os.Getenv(crashAddress))
+	}
+	goleak.VerifyTestMain(m)
+}
