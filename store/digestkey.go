@@ -109,3 +109,17 @@ func ParsePublicKey(s string) (ed25519.PublicKey, error) {
 	}
 	return key, nil
 }
+
+// Sign signs a message for a purpose, whose name keeps the signature from being one of anything else (RFC 8032).
+func (k *DigestKey) Sign(purpose string, message []byte) []byte {
+	return ed25519.Sign(k.private, signed(purpose, message))
+}
+
+// CheckSignature reports whether a key has signed a message for a purpose.
+func CheckSignature(key ed25519.PublicKey, purpose string, message, signature []byte) bool {
+	return ed25519.Verify(key, signed(purpose, message), signature)
+}
+
+func signed(purpose string, message []byte) []byte {
+	return append([]byte(purpose+"\x00"), message...)
+}

@@ -26,6 +26,7 @@ type verifyOptions struct {
 	heads, keys []string
 	extend      bool
 	printKey    bool
+	export      string
 	output      *choice
 }
 
@@ -40,7 +41,8 @@ that a run prints and give it to the next one with --head, or keep a digest file
 makes and adds to. Signatures are checked with the gateway's own key in data_dir unless --public-key names
 those that you trust.`,
 		"docs/operations.md#verify-the-trail", "sark audit verify", "sark audit verify --from 7d --output json",
-		"sark audit verify --digest-file /mnt/safe/digests.ndjson --extend", "sark audit verify --print-key")
+		"sark audit verify --digest-file /mnt/safe/digests.ndjson --extend", "sark audit verify --print-key",
+		"sark audit verify --export audit.ndjson --public-key ed25519:…")
 	c.Args = noArguments
 	f := c.Flags()
 	o := verifyOptions{from: &moment{now: p.now}, to: &moment{now: p.now}}
@@ -51,6 +53,7 @@ those that you trust.`,
 	f.BoolVar(&o.extend, "extend", false, "add the new digests to the digest file when nothing is wrong")
 	f.StringArrayVar(&o.heads, "head", nil, "`HEAD` that an earlier run printed; may be repeated")
 	f.StringArrayVar(&o.keys, "public-key", nil, "`KEY` that is trusted, instead of the one in data_dir; may be repeated")
+	f.StringVar(&o.export, "export", "", "`FILE` of an export to verify, without the database")
 	f.BoolVar(&o.printKey, "print-key", false, "print the public key of data_dir and verify nothing")
 	o.output = addOutput(f)
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.auditVerify(c.Context(), o) }
@@ -76,6 +79,9 @@ func (p *program) auditVerify(ctx context.Context, o verifyOptions) error {
 		}
 		v.Keys = []ed25519.PublicKey{key.Public()}
 	}
+	if o.export != "" {
+		return p.verifyExport(ctx, v, o)
+	}
 	trail, err := openTrail(ctx, &loaded.Config)
 	if err != nil {
 		return err
@@ -91,6 +97,9 @@ func (o *verifyOptions) parse() (v store.VerifyOptions, err error) {
 	}
 	if o.extend && (o.digestFile == "" || o.writer != "" || !v.From.IsZero() || !v.To.IsZero()) {
 		return v, misused("--extend needs --digest-file, and all of the trail")
+	}
+	if o.extend && o.export != "" {
+		return v, misused("--extend takes its digests from the database, not from an export")
 	}
 	if o.writer != "" {
 		if v.Writer, err = uuid.Parse(o.writer); err != nil {
@@ -154,7 +163,7 @@ func (p *program) verifyTrail(ctx context.Context, trail store.Trail, v store.Ve
 		}
 	}
 	out := &verifyPrinter{program: p, asJSON: o.output.json(), anchored: v.DigestFile != nil || len(o.heads) > 0}
-	v.Found, v.Progress = out.finding, p.progress()
+	v.Found, v.Progress = out.finding, p.progress("verified")
 	result, err := store.Verify(ctx, trail, v)
 	if err != nil {
 		return errors.Join(out.failure, err)

@@ -132,7 +132,7 @@ func plural(n int64, one, many string) string {
 const progressPause = 200 * time.Millisecond
 
 // progress shows on a terminal how far a long run is; nil where nobody watches. The next line is written over it.
-func (p *program) progress() func(done, total int64) {
+func (p *program) progress(verb string) func(done, total int64) {
 	f, ok := p.stderr.(*os.File)
 	if !ok {
 		return nil
@@ -146,7 +146,7 @@ func (p *program) progress() func(done, total int64) {
 		case done >= total && !shown.IsZero():
 			_, _ = fmt.Fprint(p.stderr, "\x1b[K")
 		case done < total && now.Sub(shown) >= progressPause:
-			_, _ = fmt.Fprintf(p.stderr, "\x1b[Kverified %d of %d events\r", done, total)
+			_, _ = fmt.Fprintf(p.stderr, "\x1b[K%s %d of %d events\r", verb, done, total)
 			shown = now
 		}
 	}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"sark/internal/app"
+	"sark/internal/audit"
+	"sark/store"
+	"sark/store/export"
+)
+
+// exportOptions are the flags of audit export.
+type exportOptions struct {
+	out               string
+	format            *choice
+	filter            store.EventFilter
+	decision, outcome *choice
+	from, to          *moment
+	force             bool
+}
+
+func (p *program) auditExportCommand() *cobra.Command {
+	c := command("export", "Writes the audit trail to signed files.",
+		`It opens the database in data_dir for reading and needs no running gateway; one may be writing. Beside the
+file of events stand the digests that account for them and a manifest with the SHA-256 of both, counts and
+numbers, signed with the gateway's key in data_dir. "sark audit verify --export FILE" proves later, without
+the database, that nothing was changed; an export as ndjson without filters is verified event by event.
+
+The files are there whole or not at all. Filters are joined by AND. The formats are ndjson (the columns of
+the trail), ocsf (Open Cybersecurity Schema Framework) and parquet.`,
+		"docs/operations.md#export-the-trail", "sark audit export --out /mnt/safe/audit.ndjson",
+		"sark audit export --format parquet --from 30d --out audit.parquet", "sark audit export --format ocsf --decision deny --out denials.ndjson")
+	c.Args = noArguments
+	f := c.Flags()
+	o := exportOptions{from: &moment{now: p.now}, to: &moment{now: p.now}}
+	f.StringVar(&o.out, "out", "", "`FILE` of the events; in a directory it is named after the time")
+	o.format = addChoice(f, "format", string(export.NDJSON), "form of the events", string(export.NDJSON), string(export.OCSF), string(export.Parquet))
+	addMoment(f, o.from, "from", "events from this RFC 3339 `TIME` on, or since 15m, 2h, 7d ago")
+	addMoment(f, o.to, "to", "events before this RFC 3339 `TIME`, or before 15m, 2h, 7d ago")
+	f.StringVar(&o.filter.UserID, "user", "", "`ID` of the principal")
+	f.StringVar(&o.filter.Server, "server", "", "`NAME` of the server, or its id in the registry")
+	f.StringVar(&o.filter.Tool, "tool", "", "`NAME` of the tool")
+	o.decision = addChoice(f, "decision", "", "how the policy decided", "allow", "deny")
+	o.outcome = addChoice(f, "outcome", "", "`OUTCOME` of the exchange: "+strings.Join(outcomes(), ", "), outcomes()...)
+	f.StringVar(&o.filter.EventType, "type", "", "event `TYPE`, such as tool_invoked")
+	f.BoolVar(&o.force, "force", false, "replace files that are there already")
+	c.RunE = func(c *cobra.Command, _ []string) error { return p.auditExport(c.Context(), o) }
+	return c
+}
+
+func (p *program) auditExport(ctx context.Context, o exportOptions) (err error) {
+	if o.out == "" {
+		return misused("--out: name the file to write")
+	}
+	o.filter.From, o.filter.To, o.filter.Decision, o.filter.Outcome = o.from.Time, o.to.Time, o.decision.value, o.outcome.value
+	if !o.from.IsZero() && !o.to.IsZero() && !o.from.Before(o.to.Time) {
+		return misused("--from should be before --to")
+	}
+	loaded, err := p.load()
+	if err != nil {
+		return err
+	}
+	key, err := store.ReadDigestKey(app.DigestKeyPath(loaded.Config.DataDir))
+	if err != nil {
+		return fmt.Errorf("%w (an export is signed with it: run this where the gateway's data_dir is)", err)
+	}
+	trail, err := openTrail(ctx, &loaded.Config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, trail.Close()) }()
+	x := export.Options{
+		Path: p.exportPath(o), Format: export.Format(o.format.value), Key: key, Force: o.force, Progress: p.progress("exported"), Now: p.now,
+		Filter: o.words(),
+	}
+	if len(x.Filter) > 0 {
+		x.Keep = o.keep
+	}
+	m, err := export.Write(ctx, trail, x)
+	if errors.Is(err, export.ErrExists) {
+		return fmt.Errorf("%w (--force replaces it)", err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s of %s in %s, signed by key %s\n", plural(m.Rows, "event", "events"),
+		plural(int64(len(m.Writers)), "writer", "writers"), x.Path, m.KeyID)
+	return err
+}
+
+// exportPath is the file to write: in a directory one that is named after the time.
+func (p *program) exportPath(o exportOptions) string {
+	if !isDir(o.out) {
+		return o.out
+	}
+	suffix := ".ndjson"
+	if o.format.value == string(export.Parquet) {
+		suffix = ".parquet"
+	}
+	return filepath.Join(o.out, "sark-audit-"+p.now().UTC().Format("20060102T150405Z")+suffix)
+}
+
+// words are the filters that are set, as the manifest names them.
+func (o *exportOptions) words() map[string]string {
+	words := map[string]string{}
+	for name, value := range map[string]string{
+		"from": o.from.String(), "to": o.to.String(), "user": o.filter.UserID, "server": o.filter.Server, "tool": o.filter.Tool,
+		"decision": o.filter.Decision, "outcome": o.filter.Outcome, "type": o.filter.EventType,
+	} {
+		if value != "" {
+			words[name] = value
+		}
+	}
+	return words
+}
+
+// keep reports whether an event is exported.
+func (o *exportOptions) keep(e *audit.Event) bool {
+	f := &o.filter
+	server := e.ServerName
+	if _, err := uuid.Parse(f.Server); err == nil {
+		server = e.ServerID
+	}
+	for _, pair := range [][2]string{
+		{f.UserID, e.UserID}, {f.Server, server}, {f.Tool, e.ToolName}, {f.Decision, e.Decision}, {f.Outcome, string(e.Outcome)},
+		{f.EventType, e.EventType},
+	} {
+		if pair[0] != "" && pair[0] != pair[1] {
+			return false
+		}
+	}
+	return !e.Time.Before(f.From) && (f.To.IsZero() || e.Time.Before(f.To))
+}

@@ -1,0 +1,298 @@
+package export
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sark/internal/audit"
+	"sark/store"
+)
+
+// ErrExists says that a file of the export is there already.
+var ErrExists = errors.New("a file of that name is there already")
+
+// Options say what is exported where.
+type Options struct {
+	// Path is the file of events; the others stand beside it, see ManifestSuffix and DigestsSuffix. Required.
+	Path string
+	// Format is that of the events. Required.
+	Format Format
+	// Key signs the manifest. Required.
+	Key *store.DigestKey
+	// Keep chooses events; nil keeps all.
+	Keep func(*audit.Event) bool
+	// Filter describes Keep in the manifest, by the names of flags; empty says that all events are kept.
+	Filter map[string]string
+	// Force replaces files that are there already.
+	Force bool
+	// Progress is told from time to time how many events were read, and about how many there are. It may be nil.
+	Progress func(done, total int64)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+const progressEvery = 4096
+
+// Write exports a trail. When it fails, none of the files is there, but those that were there before.
+func Write(ctx context.Context, trail store.Trail, o Options) (*Manifest, error) {
+	if o.Path == "" || o.Key == nil || (o.Keep == nil) != (len(o.Filter) == 0) {
+		return nil, errors.New("export: options Path and Key are required, Keep and Filter go together")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	x := &run{o: o, trail: trail, manifest: Manifest{
+		Version: 1, Format: o.Format, CreatedAt: o.Now().UTC(), Filter: o.Filter, Writers: []Writer{},
+		KeyID: o.Key.ID(), PublicKey: store.FormatPublicKey(o.Key.Public()),
+	}}
+	if err := x.write(ctx); err != nil {
+		return nil, fmt.Errorf("export the audit trail: %w", errors.Join(err, x.abandon()))
+	}
+	return &x.manifest, nil
+}
+
+// run is one export.
+type run struct {
+	o        Options
+	trail    store.Trail
+	manifest Manifest
+	outputs  []*output
+	done     int64
+	total    int64
+}
+
+func (x *run) write(ctx context.Context) error {
+	if err := x.free(); err != nil {
+		return err
+	}
+	events, err := x.create(x.o.Path)
+	if err != nil {
+		return err
+	}
+	digests, err := x.create(x.o.Path + DigestsSuffix)
+	if err != nil {
+		return err
+	}
+	encoder, err := newEncoder(x.o.Format, events)
+	if err != nil {
+		return err
+	}
+	if err := x.writers(ctx, events, digests, encoder); err != nil {
+		return err
+	}
+	if err := encoder.close(); err != nil {
+		return err
+	}
+	for _, out := range x.outputs {
+		if err := out.finish(); err != nil {
+			return err
+		}
+		x.manifest.Files = append(x.manifest.Files, out.file())
+	}
+	return x.publish()
+}
+
+// free refuses to replace files, unless it is asked to.
+func (x *run) free() error {
+	if x.o.Force {
+		return nil
+	}
+	for _, path := range []string{x.o.Path, x.o.Path + DigestsSuffix, x.o.Path + ManifestSuffix} {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s: %w", path, ErrExists)
+		}
+	}
+	return nil
+}
+
+func (x *run) writers(ctx context.Context, events, digests *output, to encoder) error {
+	lanes, err := x.trail.Writers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		x.total += l.Events
+	}
+	for _, l := range lanes {
+		if l.Foreign != "" {
+			return fmt.Errorf("%d events have the writer_id %s, which no gateway has: see sark audit verify", l.Events, l.Foreign)
+		}
+		w := Writer{ID: l.Writer, Offset: l.Offset}
+		if err := x.events(ctx, &w, events, to); err != nil {
+			return err
+		}
+		if w.Rows == 0 && len(x.o.Filter) > 0 {
+			continue
+		}
+		if err := x.digests(ctx, &w, digests); err != nil {
+			return err
+		}
+		x.manifest.Writers = append(x.manifest.Writers, w)
+	}
+	return nil
+}
+
+func (x *run) events(ctx context.Context, w *Writer, out *output, to encoder) error {
+	for row, err := range x.trail.Events(ctx, store.Span{Writer: w.ID, First: math.MinInt64, Last: math.MaxInt64}) {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		x.progress()
+		if row.Damage != nil {
+			return fmt.Errorf("event %d of writer %s cannot be read; see sark audit verify: %w", row.Seq, w.ID, row.Damage)
+		}
+		e, err := audit.DecodeTuple(row.Tuple)
+		if err != nil {
+			return fmt.Errorf("event %d of writer %s cannot be read; see sark audit verify: %w", row.Seq, w.ID, err)
+		}
+		if x.o.Keep != nil && !x.o.Keep(&e) {
+			continue
+		}
+		if err := to.write(row.Tuple, &e); err != nil {
+			return err
+		}
+		out.rows++
+		x.count(w, &e)
+	}
+	return nil
+}
+
+// count keeps what the manifest says of the events.
+func (x *run) count(w *Writer, e *audit.Event) {
+	x.manifest.Rows++
+	w.Rows++
+	w.LastSeq = e.Seq
+	if w.FirstSeq == 0 {
+		w.FirstSeq = e.Seq
+	}
+	at := e.Time
+	if m := &x.manifest; m.FirstTime == nil || at.Before(*m.FirstTime) {
+		m.FirstTime = &at
+	}
+	if m := &x.manifest; m.LastTime == nil || at.After(*m.LastTime) {
+		m.LastTime = &at
+	}
+}
+
+func (x *run) progress() {
+	if x.done++; x.o.Progress != nil && x.done%progressEvery == 0 {
+		x.o.Progress(x.done, max(x.done, x.total))
+	}
+}
+
+// digests writes the digests that account for a writer's events; all of them when all events are exported.
+func (x *run) digests(ctx context.Context, w *Writer, out *output) error {
+	const page = 500
+	for after := int64(math.MinInt64); ; {
+		list, err := x.trail.Digests(ctx, w.ID, after, page)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			d := &list[i]
+			after = d.First
+			if len(x.o.Filter) > 0 && (d.Last < w.FirstSeq || d.First > w.LastSeq) {
+				continue
+			}
+			line, err := json.Marshal(d)
+			if err != nil {
+				return err
+			}
+			if _, err := out.Write(append(line, '\n')); err != nil {
+				return err
+			}
+			out.rows++
+			w.Digests++
+		}
+		if len(list) < page {
+			return nil
+		}
+	}
+}
+
+// publish gives the files their names, the manifest last.
+func (x *run) publish() error {
+	text, err := x.manifest.encode(x.o.Key)
+	if err != nil {
+		return err
+	}
+	manifest, err := x.create(x.o.Path + ManifestSuffix)
+	if err != nil {
+		return err
+	}
+	if _, err := manifest.Write(text); err != nil {
+		return err
+	}
+	if err := manifest.finish(); err != nil {
+		return err
+	}
+	for _, out := range x.outputs {
+		if err := os.Rename(out.temporary, out.path); err != nil {
+			return err
+		}
+	}
+	x.outputs = nil
+	if x.o.Progress != nil {
+		x.o.Progress(x.done, x.done)
+	}
+	return nil
+}
+
+func (x *run) create(path string) (*output, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new") // its mode is 0600
+	if err != nil {
+		return nil, err
+	}
+	out := &output{path: path, temporary: f.Name(), f: f, buffer: bufio.NewWriterSize(f, 1<<16), sum: sha256.New()}
+	x.outputs = append(x.outputs, out)
+	return out, nil
+}
+
+// abandon removes what was written.
+func (x *run) abandon() error {
+	var errs []error
+	for _, out := range x.outputs {
+		_ = out.f.Close() // it may be closed already
+		if err := os.Remove(out.temporary); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// output is a file that is being written.
+type output struct {
+	path, temporary string
+	f               *os.File
+	buffer          *bufio.Writer
+	sum             hash.Hash
+	size, rows      int64
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.buffer.Write(b)
+	o.sum.Write(b[:n])
+	o.size += int64(n)
+	return n, err
+}
+
+// finish makes the content durable.
+func (o *output) finish() error { return errors.Join(o.buffer.Flush(), o.f.Sync(), o.f.Close()) }
+
+func (o *output) file() File {
+	return File{Name: filepath.Base(o.path), SHA256: hex.EncodeToString(o.sum.Sum(nil)), Bytes: o.size, Rows: o.rows}
+}
