@@ -129,7 +129,11 @@ func (o *exportOptions) keep(e *audit.Event) bool {
 		server = e.ServerID
 	}
 	for _, pair := range [][2]string{
-		{f.UserID, e.UserID}, {f.Server, server}, {f.Tool, e.ToolName}, {f.Decision, e.Decision}, {f.Outcome, string(e.Outcome)},
+		{f.UserID, e.UserID},
+		{f.Server, server},
+		{f.Tool, e.ToolName},
+		{f.Decision, e.Decision},
+		{f.Outcome, string(e.Outcome)},
 		{f.EventType, e.EventType},
 	} {
 		if pair[0] != "" && pair[0] != pair[1] {

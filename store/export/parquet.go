@@ -16,7 +16,7 @@ const rowGroup = 20_000
 
 // parquetEncoder writes the columns of the trail as those of a Parquet file, under their names. Parquet orders them by name.
 type parquetEncoder struct {
-	out     *parquet.Writer
+	out     *parquet.GenericWriter[any]
 	columns []audit.Column
 	place   []int // of each column in a row
 	row     parquet.Row
@@ -35,7 +35,7 @@ func newParquetEncoder(to io.Writer) *parquetEncoder {
 		leaf, _ := schema.Lookup(c.Name)
 		p.place[i] = leaf.ColumnIndex
 	}
-	p.out = parquet.NewWriter(to, schema, parquet.Compression(&parquet.Zstd))
+	p.out = parquet.NewGenericWriter[any](to, schema, parquet.Compression(&parquet.Zstd))
 	return p
 }
 

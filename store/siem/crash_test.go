@@ -55,7 +55,7 @@ func fatal(err error) {
 func TestKilled(t *testing.T) {
 	dir, r := t.TempDir(), newReceiver(t)
 	for round := range crashRounds {
-		c := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test's own binary
+		c := exec.CommandContext(t.Context(), os.Args[0])
 		c.Env = append(os.Environ(), crashFolder+"="+dir, crashAddress+"="+r.URL)
 		c.Stderr = os.Stderr
 		if err := c.Start(); err != nil {

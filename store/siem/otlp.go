@@ -124,7 +124,8 @@ func otlpRecordOf(e Event) otlpRecord {
 		Time: at, Observed: at, Text: string(e.Severity), Number: otlpSeverity(e.Severity), Body: otlpValue{string(e.Body)},
 		EventName: "sark.audit." + e.EventType,
 		Attributes: []otlpAttribute{
-			{"sark.event.id", otlpValue{e.ID.String()}}, {"sark.event.seq", otlpValue{strconv.FormatInt(e.Seq, 10)}},
+			{"sark.event.id", otlpValue{e.ID.String()}},
+			{"sark.event.seq", otlpValue{strconv.FormatInt(e.Seq, 10)}},
 			{"sark.event.outcome", otlpValue{string(e.Outcome)}},
 		},
 	}
