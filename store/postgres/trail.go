@@ -27,22 +27,15 @@ type Trail struct {
 // OpenTrail opens the trail of a database to which gateways may be writing, by a connection of its own. The role needs no
 // more than to read.
 func OpenTrail(ctx context.Context, url string) (*Trail, error) {
-	c, err := poolConfig(Options{URL: url}, "verify", 1, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open audit trail: %w", err)
-	}
 	t := new(Trail)
-	if err := t.open(ctx, c.ConnConfig); err != nil {
+	if err := t.open(ctx, url); err != nil {
 		return nil, errors.Join(fmt.Errorf("open audit trail: %w", err), t.Close())
 	}
 	return t, nil
 }
 
-func (t *Trail) open(ctx context.Context, c *pgx.ConnConfig) (err error) {
-	if t.conn, err = pgx.ConnectConfig(ctx, c); err != nil {
-		return err
-	}
-	if err := prepare(ctx, t.conn); err != nil {
+func (t *Trail) open(ctx context.Context, url string) (err error) {
+	if t.conn, err = Connect(ctx, url, "verify"); err != nil {
 		return err
 	}
 	t.tx, err = t.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
