@@ -124,7 +124,7 @@ func TestIndexesUsage(t *testing.T) {
 
 // TestDatabaseToolsUnreachable names the database that does not answer, without its password.
 func TestDatabaseToolsUnreachable(t *testing.T) {
-	for _, command := range []string{"indexes apply", "indexes usage"} {
+	for _, command := range []string{"indexes apply", "indexes usage", "db connections", "db explain events"} {
 		r := runWith(t, []string{"SARK_STORE_URL=postgres://sark:hush@127.0.0.1:1/sark"}, "", strings.Fields(command)...)
 		if r.Code != 1 || !strings.HasPrefix(r.Err, "sark: postgres://sark:xxxxx@127.0.0.1:1/sark: ") || strings.Contains(r.Err, "hush") {
 			t.Errorf("%s: %+v", command, r)

@@ -22,9 +22,8 @@ The first steps:
 	root.SetHelpCommand(helpCommand())
 	p.shared.register(root.PersistentFlags())
 	root.AddCommand(
-		p.serveCommand(), p.checkCommand(), p.migrateCommand(), p.indexesCommand(), p.auditCommand(), p.policyCommand(),
-		p.apikeyCommand(),
-		p.versionCommand(),
+		p.serveCommand(), p.checkCommand(), p.migrateCommand(), p.indexesCommand(), p.dbCommand(), p.auditCommand(), p.policyCommand(),
+		p.apikeyCommand(), p.versionCommand(),
 	)
 	return root
 }

@@ -22,7 +22,7 @@ func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, 
 	if err := f.Validate(); err != nil {
 		return store.EventPage{}, err
 	}
-	query, args, err := eventQuery(f)
+	query, args, err := EventQuery(f)
 	if err != nil {
 		return store.EventPage{}, err
 	}
@@ -36,7 +36,8 @@ func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, 
 // selectEvents casts each column to the type that package audit reads; the cast of a column that has it already is free.
 var selectEvents = "SELECT " + columnList("::%s") + " FROM audit_events"
 
-func eventQuery(f store.EventFilter) (string, []any, error) {
+// EventQuery is the statement of Events and its arguments, for whoever asks the planner about it.
+func EventQuery(f store.EventFilter) (string, []any, error) {
 	w, err := eventConditions(f)
 	if err != nil {
 		return "", nil, err

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"sark/store"
 )
 
 // Live is what a pool really runs with, for the test that finds every setting in it.
@@ -21,9 +19,6 @@ func (d *DB) Audit() Live { return Live{d.audit.Config(), d.audit.timeout} }
 
 // CopiesTuples reports whether tuples are stored as they are.
 func (d *DB) CopiesTuples() bool { return d.raw.Load() }
-
-// EventQuery is the statement behind Events, for plan tests.
-func EventQuery(f store.EventFilter) (string, []any, error) { return eventQuery(f) }
 
 // CopyBytes is what the server is sent for tuples.
 func CopyBytes(tuples [][]byte) io.Reader { return &copyStream{tuples: tuples} }

@@ -18,24 +18,33 @@ func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPag
 	if err := f.Validate(); err != nil {
 		return store.ServerPage{}, err
 	}
-	w := serverConditions(f)
 	page := store.ServerPage{}
 	if f.IncludeTotal {
+		w := serverConditions(f)
 		total, err := list(ctx, d.api, pgx.RowTo[int], "SELECT count(*) FROM mcp_servers"+w.String(), w.args...)
 		if err != nil {
 			return store.ServerPage{}, fmt.Errorf("count servers: %w", err)
 		}
 		page.Total = &total[0]
 	}
-	order, err := w.page(f)
+	query, args, err := ServerQuery(f)
 	if err != nil {
 		return store.ServerPage{}, err
 	}
-	query := "SELECT " + serverColumns + " FROM mcp_servers" + w.String() + order + " LIMIT " + w.arg(f.PageSize()+1)
-	if page.Items, err = list(ctx, d.api, scanServer, query, w.args...); err != nil {
+	if page.Items, err = list(ctx, d.api, scanServer, query, args...); err != nil {
 		return store.ServerPage{}, fmt.Errorf("list servers: %w", err)
 	}
 	return f.Cut(page)
+}
+
+// ServerQuery is the statement of Servers and its arguments, for whoever asks the planner about it.
+func ServerQuery(f store.ServerFilter) (string, []any, error) {
+	w := serverConditions(f)
+	order, err := w.page(f)
+	if err != nil {
+		return "", nil, err
+	}
+	return "SELECT " + serverColumns + " FROM mcp_servers" + w.String() + order + " LIMIT " + w.arg(f.PageSize()+1), w.args, nil
 }
 
 func serverConditions(f store.ServerFilter) *where {

@@ -25,13 +25,11 @@ func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, 
 	if err := f.Validate(); err != nil {
 		return store.EventPage{}, err
 	}
-	w, err := eventConditions(f)
+	query, args, err := EventQuery(f)
 	if err != nil {
 		return store.EventPage{}, err
 	}
-	//nolint:gosec // columns and conditions are constants of ours; what comes from outside is an argument
-	query := "SELECT " + columnList() + " FROM audit_events" + w.String() + ` ORDER BY "timestamp" DESC, id DESC LIMIT ?`
-	rows, err := d.read.QueryContext(ctx, query, append(w.args, f.PageSize()+1)...)
+	rows, err := d.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return store.EventPage{}, fmt.Errorf("query events: %w", err)
 	}
@@ -41,6 +39,17 @@ func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, 
 		return store.EventPage{}, fmt.Errorf("read events: %w", err)
 	}
 	return eventPage(items, f.PageSize()), nil
+}
+
+// EventQuery is the statement of Events and its arguments, for whoever asks the planner about it.
+func EventQuery(f store.EventFilter) (string, []any, error) {
+	w, err := eventConditions(f)
+	if err != nil {
+		return "", nil, err
+	}
+	//nolint:gosec // columns and conditions are constants of ours; what comes from outside is an argument
+	query := "SELECT " + columnList() + " FROM audit_events" + w.String() + ` ORDER BY "timestamp" DESC, id DESC LIMIT ?`
+	return query, append(w.args, f.PageSize()+1), nil
 }
 
 func eventPage(items []audit.Event, size int) store.EventPage {

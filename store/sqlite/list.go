@@ -16,23 +16,32 @@ func (d *DB) Servers(ctx context.Context, f store.ServerFilter) (store.ServerPag
 	if err := f.Validate(); err != nil {
 		return store.ServerPage{}, err
 	}
-	w := serverConditions(f)
 	page := store.ServerPage{}
 	if f.IncludeTotal {
+		w := serverConditions(f)
 		page.Total = new(int)
 		if err := d.read.QueryRowContext(ctx, "SELECT count(*) FROM mcp_servers"+w.String(), w.args...).Scan(page.Total); err != nil {
 			return store.ServerPage{}, fmt.Errorf("count servers: %w", err)
 		}
 	}
-	order, err := w.page(f)
+	query, args, err := ServerQuery(f)
 	if err != nil {
 		return store.ServerPage{}, err
 	}
-	query := "SELECT " + serverColumns + " FROM mcp_servers" + w.String() + order + " LIMIT ?"
-	if page.Items, err = d.listServers(ctx, query, append(w.args, f.PageSize()+1)); err != nil {
+	if page.Items, err = d.listServers(ctx, query, args); err != nil {
 		return store.ServerPage{}, fmt.Errorf("list servers: %w", err)
 	}
 	return f.Cut(page)
+}
+
+// ServerQuery is the statement of Servers and its arguments, for whoever asks the planner about it.
+func ServerQuery(f store.ServerFilter) (string, []any, error) {
+	w := serverConditions(f)
+	order, err := w.page(f)
+	if err != nil {
+		return "", nil, err
+	}
+	return "SELECT " + serverColumns + " FROM mcp_servers" + w.String() + order + " LIMIT ?", append(w.args, f.PageSize()+1), nil
 }
 
 func (d *DB) listServers(ctx context.Context, query string, args []any) ([]store.Server, error) {
