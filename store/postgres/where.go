@@ -46,9 +46,14 @@ func (w *where) byID(column string, id uuid.UUID) {
 	}
 }
 
-// in compares a text column with several values, unless there are none.
+// in compares a text column with several values, unless there are none. One value is compared as such: of a list the planner
+// does not know that an index on (column, time) yields it in the order of time, and so would read and sort all that match.
 func (w *where) in(column string, values []string) {
-	if len(values) > 0 {
+	switch len(values) {
+	case 0:
+	case 1:
+		w.equal(column, values[0])
+	default:
 		w.add(column + " = ANY (" + w.arg(values) + ")")
 	}
 }
