@@ -85,6 +85,7 @@ func BenchmarkEvents(b *testing.B) {
 	do(b, connect(b, url), "ANALYZE") // as autovacuum does after a minute
 	for name, f := range filters() {
 		b.Run(name, func(b *testing.B) {
+			f := f.EventFilter
 			f.Limit = 100
 			for b.Loop() {
 				if _, err := d.Events(b.Context(), f); err != nil {

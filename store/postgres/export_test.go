@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -19,6 +20,12 @@ func (d *DB) Audit() Live { return Live{d.audit.Config(), d.audit.timeout} }
 
 // CopiesTuples reports whether tuples are stored as they are.
 func (d *DB) CopiesTuples() bool { return d.raw.Load() }
+
+// Traced makes a store tell a tracer of its statements.
+func Traced(o Options, t pgx.QueryTracer) Options {
+	o.tracer = t
+	return o
+}
 
 // CopyBytes is what the server is sent for tuples.
 func CopyBytes(tuples [][]byte) io.Reader { return &copyStream{tuples: tuples} }

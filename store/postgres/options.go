@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
@@ -45,6 +46,8 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Now is the clock for created_at and its like; nil is time.Now.
 	Now func() time.Time
+
+	tracer pgx.QueryTracer // what a plan test watches the statements with
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -68,6 +68,9 @@ func poolConfig(o Options, name string, size, overflow int) (*pgxpool.Config, er
 	if o.Echo {
 		c.ConnConfig.Tracer = echo{o.Log, name}
 	}
+	if o.tracer != nil {
+		c.ConnConfig.Tracer = o.tracer
+	}
 	return c, nil
 }
 

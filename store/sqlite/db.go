@@ -37,6 +37,8 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// Now is the clock for created_at and its like; nil is time.Now.
 	Now func() time.Time
+
+	driver string // in a plan test, one that watches the statements; empty: SQLite's
 }
 
 // DB is an open SQLite store. It is for any number of goroutines.
@@ -71,7 +73,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if d.now == nil {
 		d.now = time.Now
 	}
-	if err := d.connect(ctx, path); err != nil {
+	if err := d.connect(ctx, orElse(o.driver, "sqlite"), path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open sqlite %s: %w", path, err), d.Close())
 	}
 	return d, nil
@@ -89,15 +91,15 @@ func create(path string) error {
 	return f.Close()
 }
 
-func (d *DB) connect(ctx context.Context, path string) (err error) {
-	if d.write, err = sql.Open("sqlite", dsn(path, url.Values{"_txlock": {"immediate"}}, "wal_autocheckpoint(4000)")); err != nil {
+func (d *DB) connect(ctx context.Context, driver, path string) (err error) {
+	if d.write, err = sql.Open(driver, dsn(path, url.Values{"_txlock": {"immediate"}}, "wal_autocheckpoint(4000)")); err != nil {
 		return err
 	}
 	d.write.SetMaxOpenConns(1)
 	if _, err := migrations.Up(ctx, d.write, migrations.SQLite); err != nil {
 		return err
 	}
-	if d.read, err = sql.Open("sqlite", dsn(path, url.Values{}, "query_only(1)")); err != nil {
+	if d.read, err = sql.Open(driver, dsn(path, url.Values{}, "query_only(1)")); err != nil {
 		return err
 	}
 	d.read.SetMaxOpenConns(readers)
