@@ -10,6 +10,7 @@ REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 FUZZTIME ?= 10s
 BENCH    ?=
 RUN      ?=
+ROWS     ?= 1000000
 
 # Development tools have a module of their own, so that they never decide a version in ours.
 TOOL    := go tool -modfile=internal/tools/go.mod
@@ -77,6 +78,11 @@ bench: build ## compare direct, bare proxy and SARK; flags in BENCH, such as BEN
 .PHONY: bench-micro
 bench-micro: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-store
+bench-store: needs-postgresql ## measure the databases: appends, and lists and trails among ROWS (1000000) servers and events
+	go test -run '^$$' -bench 'AppendEvents(/|$$)|OpenLoop' -benchmem ./store/postgres
+	SARK_BENCH_ROWS=$(ROWS) go test -run '^$$' -bench 'Scale' -timeout 1h ./store/postgres ./store/sqlite
 
 .PHONY: bench-timescale
 bench-timescale: ## measure the audit trail on a real TimescaleDB: make bench-timescale URL=postgres://...
