@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,10 +31,22 @@ type rollingConn struct {
 	read    time.Duration // when the read deadline was last renewed; 0 when it must be
 	write   time.Duration
 	used    time.Duration // when the last read or write began
+	until   time.Duration // when the exchange must be over; 0 means never
+
+	usage  *usage // of the pool that dialled it; nil for none
+	closed atomic.Bool
 }
 
-func newRollingConn(c net.Conn) *rollingConn {
-	return &rollingConn{Conn: c, started: time.Now()}
+func newRollingConn(c net.Conn, u *usage) *rollingConn {
+	return &rollingConn{Conn: c, started: time.Now(), usage: u}
+}
+
+// Close implements net.Conn. The pool counts it once.
+func (c *rollingConn) Close() error {
+	if c.usage != nil && !c.closed.Swap(true) {
+		c.usage.open.Add(-1)
+	}
+	return c.Conn.Close()
 }
 
 // rolling returns the connection below c that was dialled here; nil when there is none.
@@ -53,10 +66,22 @@ func (c *rollingConn) expect(limit time.Duration, w watcher) {
 	}
 }
 
+// bound sets how long all reads from now on may take together, whatever comes meanwhile; 0 sets no limit.
+func (c *rollingConn) bound(total time.Duration) {
+	if total == 0 {
+		c.until = 0
+		return
+	}
+	c.until = time.Since(c.started) + total
+}
+
 // Read returns what the peer sent. When the peer is silent for longer than its limit the error is a timeout.
 func (c *rollingConn) Read(p []byte) (int, error) {
 	began := time.Since(c.started)
 	c.used = began
+	if c.until > 0 && began >= c.until {
+		return 0, errTooLong
+	}
 	step := watch
 	if c.limit > 0 {
 		step = min(watch, c.limit)
@@ -82,8 +107,11 @@ func (c *rollingConn) Read(p []byte) (int, error) {
 // deadline.
 func (c *rollingConn) wait(began time.Duration, timeout error) error {
 	now := time.Since(c.started)
-	if c.limit > 0 && now-began >= c.limit {
+	switch {
+	case c.limit > 0 && now-began >= c.limit:
 		return timeout
+	case c.until > 0 && now >= c.until:
+		return errTooLong
 	}
 	if c.watcher != nil {
 		if err := c.watcher.look(c.started.Add(now)); err != nil {
@@ -93,6 +121,9 @@ func (c *rollingConn) wait(began time.Duration, timeout error) error {
 	next := now + watch
 	if c.limit > 0 {
 		next = min(next, began+c.limit)
+	}
+	if c.until > 0 {
+		next = min(next, c.until)
 	}
 	c.read = 0
 	return c.SetReadDeadline(c.started.Add(next))
@@ -110,6 +141,20 @@ func (c *rollingConn) Write(p []byte) (int, error) {
 	}
 	return c.Conn.Write(p)
 }
+
+// errTooLong is the end of an exchange that took longer than all of its time: a timeout like that of a silent peer.
+var errTooLong net.Error = tooLong{}
+
+type tooLong struct{}
+
+// Error implements error.
+func (tooLong) Error() string { return "the exchange took longer than its total time" }
+
+// Timeout implements net.Error.
+func (tooLong) Timeout() bool { return true }
+
+// Temporary implements net.Error.
+func (tooLong) Temporary() bool { return false }
 
 // quiet is how long a pooled connection may have been idle before it is looked at: on a busy one the call would be wasted.
 const quiet = 20 * time.Millisecond

@@ -32,17 +32,17 @@ func (h *Handler) forward(x *Exchange) {
 // send asks the upstream. Requests and replies are fasthttp's own objects all the way: no header is copied.
 func (h *Handler) send(x *Exchange) {
 	s, req, resp := x.target.server, &x.ctx.Request, &x.ctx.Response
+	if p := s.unavailable(); p != nil {
+		x.refuse(p)
+		return
+	}
 	x.prepare(s.forward)
 	req.SetRequestURI(x.upstreamURI())
 	req.Header.SetHost(s.hostHeader)
-	pool := s.upstream.calls
-	if x.Call.Route == "mcp.stream" {
-		pool = s.upstream.streams
-	}
 	resp.Reset()
 	resp.Header.SetNoDefaultContentType(true)
 	began := h.o.Now()
-	err := s.upstream.transport.roundTrip(pool, req, resp, x)
+	err := s.upstream.send(x, began)
 	x.upstreamTime = h.o.Now().Sub(began)
 	switch {
 	case x.left != nil: // fasthttp tells its readers less

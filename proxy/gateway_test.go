@@ -47,6 +47,8 @@ type gateway struct {
 	Asked *questions
 
 	server  *proxy.Server
+	handler *proxy.Handler
+	options proxy.Options // in force
 	metrics *prometheus.Registry
 	client  *tls.Config
 }
@@ -83,7 +85,7 @@ func newGateway(t testing.TB, change func(*setup)) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.client = s.ClientTLS
+	g.client, g.handler, g.options = s.ClientTLS, h, s.Options
 	g.serve(t, h, s)
 	return g
 }

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,42 +65,28 @@ type Local interface {
 	Serve(ctx context.Context, caller authn.Caller, call *mcp.Call, req *fasthttp.Request, resp *fasthttp.Response) (details []byte)
 }
 
-// Handler serves requests. It is safe for concurrent use.
+// Handler serves requests. It is safe for concurrent use. Its options and routes never change: Reload puts another
+// generation in its place, and an exchange ends on the one that it began on.
 type Handler struct {
-	o        Options
-	routes   routes
-	hosts    hostPolicy
-	trust    trustedProxies
-	eras     eras
-	cors     cors
-	streams  openStreams
-	metrics  *metrics
-	inflight atomic.Int64
-	pool     sync.Pool
-	phase    atomic.Int32 // of the way down: serving, draining, abandoning
+	*shared
+	o      Options
+	routes routes
+	hosts  hostPolicy
+	trust  trustedProxies
+	eras   eras
+	cors   cors
 }
 
 // New returns a handler for the given options, or an error that names what is wrong with them.
 func New(o Options) (*Handler, error) {
-	o.defaults()
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
-	rs, err := newRoutes(&o)
+	h, err := newGeneration(o, nil)
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{o: o, routes: rs, hosts: newHostPolicy(o.AllowedHosts, slices.Concat(o.AllowedOrigins, o.CORSOrigins)), cors: newCORS(o.CORSOrigins)}
-	if h.eras, err = newEras(o.Eras); err != nil {
+	if h.shared, err = newShared(h.o.Registerer); err != nil {
 		return nil, err
 	}
-	if h.trust, err = newTrustedProxies(o.TrustedProxies); err != nil {
-		return nil, err
-	}
-	if h.metrics, err = newMetrics(o.Registerer, func() float64 { return float64(h.inflight.Load()) }); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	h.pool.New = func() any { return &Exchange{h: h} }
+	h.live.Store(h)
 	return h, nil
 }
 
@@ -186,9 +169,6 @@ func (h *Handler) abandon() { h.phase.Store(abandoning) }
 // InProgress is how many requests are being served, streams included.
 func (h *Handler) InProgress() int { return int(h.inflight.Load()) }
 
-// Close releases idle upstream connections.
-func (h *Handler) Close() { h.routes.close() }
-
 // Options are what a Handler is made of. Authenticator, Decider and Recorder are required.
 type Options struct {
 	Authenticator Authenticator
@@ -212,8 +192,10 @@ type Options struct {
 	Sessions Sessions
 	// Local serves the management API; nil when this handler serves MCP servers only.
 	Local Local
-	// Servers are the MCP servers to stand in front of.
+	// Servers are the MCP servers to stand in front of; more may come with Reload.
 	Servers []ServerOptions
+	// OnHealth is told when a server goes down or comes up again, by the goroutine of Probe; nil tells nobody.
+	OnHealth func(ServerHealth)
 	// AllowedHosts and AllowedOrigins extend what the Host and Origin headers may say (see hostPolicy).
 	AllowedHosts, AllowedOrigins []string
 	// CORSOrigins are the origins whose scripts may use the gateway from a browser; empty switches that off.
@@ -307,8 +289,6 @@ func (o *Options) validate() error {
 		return errors.New("proxy: Options.Decider is required")
 	case o.Recorder == nil:
 		return errors.New("proxy: Options.Recorder is required")
-	case o.Local == nil && len(o.Servers) == 0:
-		return errors.New("proxy: Options.Servers is empty and there is no Local")
 	}
 	return nil
 }

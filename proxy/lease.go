@@ -13,9 +13,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// connPool is the part of fasthttp.HostClient that hands out connections. It is generic because fasthttp does not export
-// their type.
+// connPool is the part of a pool that hands out connections. It is generic because fasthttp does not export their type.
 type connPool[C any] interface {
+	begin()
+	end() (keep bool)
 	AcquireConn(timeout time.Duration, connectionClose bool) (C, error)
 	ReleaseConn(c C)
 	CloseConn(c C)
@@ -29,9 +30,11 @@ type pooled interface{ Conn() net.Conn }
 // fresh takes a connection from the pool, or dials one. Pooled ones that went stale are put away: nothing was sent yet,
 // so another is as good.
 func fresh[C pooled](pool connPool[C]) (C, error) {
+	pool.begin()
 	for {
 		c, err := pool.AcquireConn(0, false)
 		if err != nil {
+			pool.end()
 			return c, err
 		}
 		if r := rolling(c.Conn()); r == nil || !r.stale() {
@@ -75,6 +78,13 @@ func (l *lease[C]) expect(limit time.Duration, w watcher) {
 	}
 }
 
+// bound sets how long the whole exchange may take from now on; 0 sets no limit.
+func (l *lease[C]) bound(total time.Duration) {
+	if l.rolling != nil {
+		l.rolling.bound(total)
+	}
+}
+
 // buffered is what has come and was not read yet.
 func (l *lease[C]) buffered() []byte {
 	b, _ := l.r.Peek(l.r.Buffered()) // never more than what is there
@@ -89,7 +99,7 @@ func (l *lease[C]) watch(w watcher) {
 }
 
 // exchange sends a request and reads the head of its reply.
-func (l *lease[C]) exchange(pool *fasthttp.HostClient, req *fasthttp.Request, resp *fasthttp.Response) error {
+func (l *lease[C]) exchange(pool *pool, req *fasthttp.Request, resp *fasthttp.Response) error {
 	bw := pool.AcquireWriter(l.c.Conn())
 	err := req.Write(bw)
 	if err == nil {
@@ -176,8 +186,8 @@ func (c *continued) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// give ends the lease: the connection goes back to the pool, or is closed when it is dirty, when the server said so, or
-// when the server sent more than its reply, which would be taken for the next one.
+// give ends the lease: the connection goes back to the pool, or is closed when it is dirty, when the server said so, when
+// the server sent more than its reply, which would be taken for the next one, or when enough others are idle.
 func (l *lease[C]) give(dirty bool) {
 	dirty = dirty || l.closing || l.r.Buffered() > 0
 	if l.small {
@@ -187,7 +197,8 @@ func (l *lease[C]) give(dirty bool) {
 		l.pool.ReleaseReader(l.r)
 	}
 	l.watch(nil)
-	if dirty {
+	l.bound(0)
+	if keep := l.pool.end(); dirty || !keep {
 		l.pool.CloseConn(l.c)
 		return
 	}

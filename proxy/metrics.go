@@ -71,3 +71,44 @@ func (m *metrics) observe(x *Exchange, outcome audit.Outcome) {
 	m.hidden.Add(float64(x.out.hidden))
 	m.dropped.Add(float64(x.out.dropped))
 }
+
+// upstreamCollector tells how the servers in force are. Its label is bounded by the configuration and the registry.
+type upstreamCollector struct{ s *shared }
+
+var (
+	upDesc      = prometheus.NewDesc("sark_proxy_upstream_up", "Whether a server is up: 0 while probes fail or its breaker is open.", []string{"server"}, nil)
+	breakerDesc = prometheus.NewDesc("sark_proxy_breaker_state", "Breaker of a server: 0 closed, 1 half open, 2 open.", []string{"server"}, nil)
+	connsDesc   = prometheus.NewDesc("sark_proxy_upstream_connections", "Connections to a server by state.", []string{"server", "state"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (upstreamCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- upDesc
+	out <- breakerDesc
+	out <- connsDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c upstreamCollector) Collect(out chan<- prometheus.Metric) {
+	h := c.s.live.Load()
+	if h == nil {
+		return
+	}
+	now := h.o.Now()
+	for _, s := range h.routes.servers {
+		if s.upstream == nil {
+			continue
+		}
+		r, up := s.report(now), 0.0
+		if r.Up {
+			up = 1
+		}
+		gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.name}, labels...)...)
+		}
+		gauge(upDesc, up)
+		gauge(breakerDesc, s.upstream.breaker.state(now))
+		gauge(connsDesc, float64(r.Used), "used")
+		gauge(connsDesc, float64(max(r.Open-r.Used, 0)), "idle")
+	}
+}

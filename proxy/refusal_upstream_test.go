@@ -73,6 +73,36 @@ func upstreamFailures() map[string]failure {
 			},
 			begin: replyToCall(func(x *testkit.Exchange, _ testkit.Message) { x.Hold(context.Background()) }), forwarded: true,
 		},
+		"upstream-long": {
+			setup: func(_ *testing.T, s *setup) {
+				s.Server = func(o *proxy.ServerOptions) { o.Upstream.TotalTimeout = 200 * time.Millisecond }
+			},
+			begin: replyToCall(func(x *testkit.Exchange, _ testkit.Message) { x.Hold(context.Background()) }), forwarded: true,
+		},
+		"breaker-open": {
+			setup: func(_ *testing.T, s *setup) {
+				s.Server = func(o *proxy.ServerOptions) { o.Upstream.Breaker.Failures = 1 }
+			},
+			begin: func(t *testing.T, g *gateway) func() { failOnce(t, g); return func() {} }, before: 1, dead: true,
+		},
+		"server-unhealthy": {
+			setup: func(_ *testing.T, s *setup) {
+				s.Server = func(o *proxy.ServerOptions) { o.State = proxy.ServerUnhealthy }
+			},
+			header: map[string]string{"Retry-After": "5"}, dead: true,
+		},
+		"server-stdio": {
+			setup: func(_ *testing.T, s *setup) {
+				s.Server = func(o *proxy.ServerOptions) { o.State, o.URL, o.Registered = proxy.ServerLocal, "", true }
+			},
+			send: func(c *testkit.RawClient) { c.Post("/desk/mcp", allowedCall, bearer("analyst")) }, dead: true,
+		},
+		"upstream-forbidden": {
+			setup: func(_ *testing.T, s *setup) {
+				s.Server = func(o *proxy.ServerOptions) { o.Upstream.Networks = proxy.NewNetworks(nil) }
+			},
+			dead: true,
+		},
 		"upstream-cut":     {begin: replyToCall(func(x *testkit.Exchange, _ testkit.Message) { x.Cut() }), forwarded: true},
 		"upstream-garbage": {begin: replyToCall(func(x *testkit.Exchange, _ testkit.Message) { x.WriteRaw([]byte("NOT HTTP\r\n\r\n")) }), forwarded: true},
 		"list-unreadable": {
@@ -102,6 +132,17 @@ func replyTo(key string, script func(*testkit.Exchange, testkit.Message)) func(*
 	return func(_ *testing.T, g *gateway) func() {
 		g.Upstream.On(key, script)
 		return func() {}
+	}
+}
+
+// failOnce makes one call fail as a server in trouble does.
+func failOnce(t *testing.T, g *gateway) {
+	t.Helper()
+	g.Upstream.On(heldCall, func(x *testkit.Exchange, _ testkit.Message) { x.Reply(503, "") })
+	c := g.Dial(t)
+	c.Post("/mcp", `{"jsonrpc":"2.0","id":"held","method":"prompts/get","params":{"name":"greet"}}`, bearer("analyst"))
+	if r := c.ReadReply(); r.Status != 503 {
+		t.Fatalf("the call that was to fail got %d %s", r.Status, r.Body)
 	}
 }
 

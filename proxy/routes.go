@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +12,8 @@ import (
 
 // ServerOptions describe one MCP server to stand in front of.
 type ServerOptions struct {
+	// ID identifies the server to policies; default Name.
+	ID string
 	// Name is the server's name: it is served at /NAME/mcp, and when it is the only one also at the path of its URL.
 	Name string
 	// URL is its MCP endpoint: http, https, or unix:///socket:/path for HTTP over a unix socket.
@@ -27,6 +31,10 @@ type ServerOptions struct {
 	Resource string
 	// CacheScope overrides a "public" of the server: "private", or empty.
 	CacheScope string
+	// State says whether the server is asked at all.
+	State ServerState
+	// Registered says that the server comes from the registry: it is served at /NAME/mcp alone.
+	Registered bool
 	// Passthrough lists other exact paths that are forwarded; everything else is 404.
 	Passthrough []string
 	// Rate is how many calls of everybody are forwarded to it; the zero Rate takes Options.Rates.
@@ -34,6 +42,19 @@ type ServerOptions struct {
 	// Upstream are the limits of the connections to it.
 	Upstream UpstreamOptions
 }
+
+// ServerState says whether a server is asked.
+type ServerState uint8
+
+// The states of a server.
+const (
+	// ServerActive is asked.
+	ServerActive ServerState = iota
+	// ServerUnhealthy is known to be down: its callers get 503 at once.
+	ServerUnhealthy
+	// ServerLocal is no server of the network (transport stdio): its callers get 501, and it needs no URL.
+	ServerLocal
+)
 
 type targetKind uint8
 
@@ -59,7 +80,9 @@ type server struct {
 	forward    bool // the caller's credential is passed on
 	private    bool // cache scope "public" is not honoured
 	rate       limit.Rate
-	upstream   *upstream
+	state      ServerState
+	registered bool
+	upstream   *upstream // nil for ServerLocal
 	hostHeader string
 	resource   string // OAuth identifier, or ""
 }
@@ -79,11 +102,20 @@ type routes struct {
 	local   *target // for every path that is not in exact, when there is a local handler
 }
 
-func newRoutes(o *Options) (routes, error) {
+// newRoutes makes the table of o. Servers that are reached as in the table before, if there is one, keep their
+// connections.
+func newRoutes(o *Options, before *routes) (routes, error) {
 	rs := routes{exact: map[string]*target{}}
+	configured := 0
 	for i := range o.Servers {
-		if err := rs.add(&o.Servers[i], len(o.Servers) == 1); err != nil {
-			return rs, fmt.Errorf("proxy: server %q: %w", o.Servers[i].Name, err)
+		if !o.Servers[i].Registered {
+			configured++
+		}
+	}
+	for i := range o.Servers {
+		s := &o.Servers[i]
+		if err := rs.add(s, before, configured == 1 && !s.Registered); err != nil {
+			return rs, fmt.Errorf("proxy: server %q: %w", s.Name, err)
 		}
 		setDefault(&rs.servers[i].rate, o.Rates.Server)
 	}
@@ -96,22 +128,23 @@ func newRoutes(o *Options) (routes, error) {
 	return rs, nil
 }
 
-func (rs *routes) add(o *ServerOptions, only bool) error {
-	at, err := parseEndpoint(o.URL)
-	if err != nil {
-		return err
+func (rs *routes) add(o *ServerOptions, before *routes, only bool) error {
+	at := endpoint{path: "/", uri: "/"}
+	if o.State != ServerLocal {
+		var err error
+		if at, err = parseEndpoint(o.URL); err != nil {
+			return err
+		}
+		if o.Registered && at.network == "unix" {
+			return errSocket
+		}
 	}
-	s := &server{
-		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private", rate: o.Rate,
-		policy:   authz.Server{ID: o.Name, Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
-		tools:    make(map[string]authz.Tool, len(o.Tools)),
-		upstream: newUpstream(at, o.Upstream), hostHeader: at.host, resource: o.Resource,
+	if _, taken := rs.exact["/"+o.Name+"/mcp"]; taken {
+		return errNameTaken
 	}
-	setDefault(&s.policy.SensitivityLevel, "medium")
-	for _, t := range o.Tools {
-		setDefault(&t.SensitivityLevel, s.policy.SensitivityLevel)
-		t.Known = true
-		s.tools[t.Name] = t
+	s := newServer(o, at)
+	if o.State != ServerLocal {
+		s.upstream = before.reuse(o.Name, at, o.Upstream)
 	}
 	rs.servers = append(rs.servers, s)
 	rs.exact["/"+o.Name+"/mcp"] = &target{kind: kindMCP, server: s, uri: at.uri}
@@ -130,6 +163,42 @@ func (rs *routes) add(o *ServerOptions, only bool) error {
 	return nil
 }
 
+var (
+	errSocket    = errors.New("a registered server cannot be on a unix socket")
+	errNameTaken = errors.New("its name is that of another server")
+)
+
+// newServer describes a server, without its connections.
+func newServer(o *ServerOptions, at endpoint) *server {
+	s := &server{
+		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private", rate: o.Rate, state: o.State, registered: o.Registered,
+		policy:     authz.Server{ID: cmp.Or(o.ID, o.Name), Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
+		tools:      make(map[string]authz.Tool, len(o.Tools)),
+		hostHeader: at.host, resource: o.Resource,
+	}
+	setDefault(&s.policy.SensitivityLevel, "medium")
+	for _, t := range o.Tools {
+		setDefault(&t.SensitivityLevel, s.policy.SensitivityLevel)
+		t.Known = true
+		s.tools[t.Name] = t
+	}
+	return s
+}
+
+// reuse returns the connections that the table has to a server, or new ones.
+func (rs *routes) reuse(name string, at endpoint, o UpstreamOptions) *upstream {
+	next := newUpstream(at, o)
+	if rs == nil {
+		return next
+	}
+	for _, s := range rs.servers {
+		if u := s.upstream; s.name == name && u != nil && u.at == at && u.o.same(next.o) {
+			return u
+		}
+	}
+	return next // an unused one holds nothing
+}
+
 // find returns the target of a raw path, nil when there is none.
 func (rs *routes) find(path []byte) *target {
 	if t, ok := rs.exact[string(path)]; ok {
@@ -138,8 +207,15 @@ func (rs *routes) find(path []byte) *target {
 	return rs.local
 }
 
-func (rs *routes) close() {
+// retire lets go of the connections that the next table does not have.
+func (rs *routes) retire(next *routes) {
+	kept := map[*upstream]bool{}
+	for _, s := range next.servers {
+		kept[s.upstream] = true
+	}
 	for _, s := range rs.servers {
-		s.upstream.close()
+		if s.upstream != nil && !kept[s.upstream] {
+			s.upstream.close()
+		}
 	}
 }

@@ -54,8 +54,8 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		o.Log = zap.NewNop()
 	}
 	return &Server{h: h, tls: o.TLS, log: o.Log, s: &fasthttp.Server{
-		Handler:      h.Serve,
-		ErrorHandler: h.Refuse,
+		Handler:      func(ctx *fasthttp.RequestCtx) { h.live.Load().Serve(ctx) },
+		ErrorHandler: func(ctx *fasthttp.RequestCtx, err error) { h.live.Load().Refuse(ctx, err) },
 		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
 		MaxRequestBodySize:           4 * o.MaxBody,
 		ReadBufferSize:               o.MaxHeader,

@@ -20,17 +20,19 @@ const bufferLimit = 64 << 10
 // that is pulled.
 type transport struct {
 	firstByte, streamIdle time.Duration
+	total                 time.Duration // from the first byte sent to the last one read; 0 means no limit
 }
 
 // roundTrip sends req and reads the head of its reply into resp, and the body when it is short. w is asked while the
 // server is silent, before its first byte and later in the body of a streamed reply.
-func (t *transport) roundTrip(pool *fasthttp.HostClient, req *fasthttp.Request, resp *fasthttp.Response, w watcher) error {
+func (t *transport) roundTrip(pool *pool, req *fasthttp.Request, resp *fasthttp.Response, w watcher) error {
 	c, err := fresh(pool)
 	if err != nil {
 		return err
 	}
 	l := newLease(pool, c)
 	l.expect(t.firstByte, w)
+	l.bound(t.total)
 	if err := l.exchange(pool, req, resp); err != nil {
 		l.give(true)
 		return err

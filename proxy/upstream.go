@@ -1,21 +1,23 @@
 package proxy
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
 )
 
-// UpstreamOptions are the limits of the connections to one server.
+// UpstreamOptions are the limits of the connections to one server. A server whose options are equal after a Reload keeps
+// its connections; TLS is compared by TLSName.
 type UpstreamOptions struct {
 	// MaxConns is how many connections calls may use at once; default 100. Event streams of GET have as many of their own.
 	MaxConns int
+	// MaxIdle is how many unused connections are kept of each kind; default 20, negative none.
+	MaxIdle int
 	// ConnWait is how long a call waits for a connection when all are busy; default 1 s.
 	ConnWait time.Duration
 	// IdleTimeout is how long an unused connection is kept; default 5 s.
@@ -26,15 +28,26 @@ type UpstreamOptions struct {
 	FirstByteTimeout time.Duration
 	// StreamIdleTimeout is how long the server may be silent within a reply; default 1 h.
 	StreamIdleTimeout time.Duration
+	// TotalTimeout is how long the reply to a call may take as a whole; 0 sets no limit. GET streams have none.
+	TotalTimeout time.Duration
 	// MaxHeader is the largest reply header in bytes; default 64 KiB.
 	MaxHeader int
 	// TLS returns the configuration of the next connection to an https server, whose certificate must be for name: the
 	// host of its URL. It is called for each, so that certificates can change. nil trusts the authorities of the system.
 	TLS func(name string) *tls.Config
+	// TLSName tells one TLS from another.
+	TLSName string
+	// Networks are where the server may be; nil means anywhere. It is for servers whose URL operators did not write.
+	Networks *Networks
+	// Breaker says when the server is left alone.
+	Breaker BreakerOptions
+	// Health says how the server is probed.
+	Health HealthOptions
 }
 
 func (o *UpstreamOptions) defaults() {
 	setDefault(&o.MaxConns, 100)
+	setDefault(&o.MaxIdle, 20)
 	setDefault(&o.ConnWait, time.Second)
 	setDefault(&o.IdleTimeout, 5*time.Second)
 	setDefault(&o.ConnectTimeout, 5*time.Second)
@@ -44,6 +57,14 @@ func (o *UpstreamOptions) defaults() {
 	if o.TLS == nil {
 		o.TLS = systemTLS
 	}
+	o.Breaker.defaults()
+	o.Health.defaults()
+}
+
+// same reports whether two options lead to the same connections.
+func (o UpstreamOptions) same(other UpstreamOptions) bool {
+	o.TLS, other.TLS = nil, nil
+	return reflect.DeepEqual(o, other)
 }
 
 // systemTLS is how https servers are dialled without a configuration of their own.
@@ -53,52 +74,58 @@ func systemTLS(name string) *tls.Config {
 
 // upstream holds the pooled connections to one server: one pool for calls and one for GET streams, so that listeners
 // cannot starve calls. Only the pools of fasthttp's client are used: its Do would read a reply before anything is known
-// of it.
+// of it. It outlives the generation of the handler that made it, as long as the next ones reach the server the same way.
 type upstream struct {
-	calls, streams *fasthttp.HostClient
-	transport      transport
+	at             endpoint
+	o              UpstreamOptions
+	calls, streams *pool
+	transport      transport // of calls
+	listening      transport // of GET streams
+	breaker        *breaker  // nil: switched off
+	health         health
 }
 
 func newUpstream(e endpoint, o UpstreamOptions) *upstream {
 	o.defaults()
-	pool := func() *fasthttp.HostClient {
-		return &fasthttp.HostClient{
-			Addr:                e.address,
-			Dial:                dialer(e, o), // speaks TLS too: fasthttp would keep the configuration of its first connection
-			MaxConns:            o.MaxConns,
-			MaxConnWaitTimeout:  o.ConnWait,
-			MaxIdleConnDuration: o.IdleTimeout,
-			ReadBufferSize:      o.MaxHeader,
-		}
-	}
-	return &upstream{calls: pool(), streams: pool(), transport: transport{firstByte: o.FirstByteTimeout, streamIdle: o.StreamIdleTimeout}}
+	t := transport{firstByte: o.FirstByteTimeout, streamIdle: o.StreamIdleTimeout}
+	u := &upstream{at: e, o: o, listening: t, transport: t, breaker: newBreaker(o.Breaker)}
+	u.transport.total = o.TotalTimeout
+	u.calls, u.streams = newPool(e, o), newPool(e, o)
+	return u
 }
 
-// dialer returns what opens a connection, TLS handshake included, within the connect timeout.
-func dialer(e endpoint, o UpstreamOptions) fasthttp.DialFunc {
-	return func(string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), o.ConnectTimeout)
-		defer cancel()
-		c, err := new(net.Dialer).DialContext(ctx, e.network, e.address)
-		if err != nil {
-			return nil, &dialError{err}
-		}
-		plain := newRollingConn(c)
-		if e.name == "" {
-			return plain, nil
-		}
-		secure := tls.Client(plain, o.TLS(e.name))
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = c.Close() // there is nothing to end in order
-			return nil, &dialError{fmt.Errorf("TLS handshake with %s: %w", e.address, err)}
-		}
-		return secure, nil
+func newPool(e endpoint, o UpstreamOptions) *pool {
+	p := &pool{usage: usage{keep: int64(max(o.MaxIdle, 0))}}
+	p.HostClient = &fasthttp.HostClient{
+		Addr:                e.address,
+		Dial:                dialer(e, o, &p.usage), // speaks TLS too: fasthttp would keep the configuration of its first connection
+		MaxConns:            o.MaxConns,
+		MaxConnWaitTimeout:  o.ConnWait,
+		MaxIdleConnDuration: o.IdleTimeout,
+		ReadBufferSize:      o.MaxHeader,
 	}
+	return p
 }
 
+// send asks the server, unless its breaker is open. x is asked while it is silent.
+func (u *upstream) send(x *Exchange, began time.Time) error {
+	if !u.breaker.allow(began) {
+		return &openError{u.breaker.retry(began)}
+	}
+	pool, t := u.calls, &u.transport
+	if x.Call.Route == "mcp.stream" {
+		pool, t = u.streams, &u.listening
+	}
+	resp := &x.ctx.Response
+	err := t.roundTrip(pool, &x.ctx.Request, resp, x)
+	u.breaker.done(verdictOf(x, err), x.h.o.Now)
+	return err
+}
+
+// close lets go of the connections: the idle ones now, those in use when their exchange ends.
 func (u *upstream) close() {
-	u.calls.CloseIdleConnections()
-	u.streams.CloseIdleConnections()
+	u.calls.retire()
+	u.streams.retire()
 }
 
 // dialError marks a connection that could not be made: nothing was sent.
@@ -112,9 +139,12 @@ func upstreamProblem(err error) *Problem {
 	p := &Problem{Status: 502, Rule: "upstream", Reason: "the server did not answer", Outcome: "upstream_failed", Cause: err}
 	var dial *dialError
 	var netErr net.Error
+	var open *openError
 	switch {
+	case errors.As(err, &open):
+		p.Status, p.Rule, p.Reason, p.Retry = 503, "breaker_open", "the server is failing and left alone for a moment", open.retry
 	case errors.Is(err, fasthttp.ErrNoFreeConns):
-		p.Status, p.Reason, p.Retry = 503, "all connections to the server are busy", time.Second
+		p.Status, p.Rule, p.Reason, p.Retry = 503, "pool_exhausted", "all connections to the server are busy", time.Second
 	case errors.As(err, &dial):
 		p.Reason = "the server cannot be reached"
 		// The alert by which a server refuses our protocols (RFC 7301 section 3.2) has no type to ask for.
