@@ -21,6 +21,7 @@ type Settings struct {
 // settings is the prepared form of Settings. One decision reads one, and nothing of it changes but what it keeps of the
 // current second.
 type settings struct {
+	given        Settings
 	timeout      time.Duration
 	location     *time.Location
 	policyConfig *ast.Term
@@ -40,8 +41,11 @@ func (e *Engine) Apply(s Settings) error {
 	return nil
 }
 
+// Settings returns what was applied last, and is in force.
+func (e *Engine) Settings() Settings { return e.settings.Load().given }
+
 func (s Settings) prepare() (*settings, error) {
-	p := &settings{timeout: s.Timeout, location: s.Location, policyConfig: emptyObject}
+	p := &settings{given: s, timeout: s.Timeout, location: s.Location, policyConfig: emptyObject}
 	if p.timeout == 0 {
 		p.timeout = DefaultTimeout
 	}

@@ -10,6 +10,9 @@ type Config struct {
 	// DataDir is the directory for what the gateway keeps on disk: the spool,
 	// the embedded database, generated keys and the local API socket.
 	DataDir string `key:"data_dir" default:"/var/lib/sark" reload:"restart"`
+	// Environment is the deployment's name in audit events and in
+	// /health/detailed, for example production.
+	Environment string `key:"environment" reload:"restart"`
 	// Proxy is the data plane: its listener, its limits and the MCP servers
 	// behind it.
 	Proxy Proxy `key:"proxy"`

@@ -102,6 +102,9 @@ type Authz struct {
 	Timeout time.Duration `key:"timeout" default:"1s" reload:"live" min:"1ms" max:"30s"`
 	// Timezone is the IANA name of the zone of input.time.
 	Timezone string `key:"timezone" default:"UTC" reload:"live"`
+	// Headers lists the request headers that policies may see in
+	// input.request.headers. Those that carry credentials are refused.
+	Headers []string `key:"headers" reload:"live"`
 	// PolicyConfig is handed to policies as input.policy_config.
 	PolicyConfig Object `key:"policy_config" reload:"live"`
 	// OPA is an OPA configuration (services, bundles, keys, decision_logs, ...)

@@ -81,6 +81,17 @@ type Proxy struct {
 	DrainTimeout time.Duration `key:"drain_timeout" default:"30s" reload:"live" min:"0s" max:"1h"`
 	// Timeouts bound the waiting for upstreams; a server may have its own.
 	Timeouts DefaultTimeouts `key:"timeouts"`
+	// Breaker leaves servers alone that fail.
+	Breaker Breaker `key:"breaker"`
+	// Health probes servers.
+	Health Health `key:"health"`
+	// Registry serves what is registered.
+	Registry Registry `key:"registry"`
+	// ProxyProtocol lists the networks (CIDR) of load balancers that begin each
+	// connection with a PROXY protocol header, version 1 or 2: from there it is
+	// required, and its source address is the client's. From anywhere else such
+	// a header is a broken request. Empty reads none.
+	ProxyProtocol []string `key:"proxy_protocol" reload:"restart"`
 	// Servers lists the MCP servers behind the gateway. A server is reached at
 	// /NAME/mcp, and when it is the only one also at the path of its url.
 	Servers []Server `key:"servers" reload:"live"`
@@ -107,6 +118,9 @@ type DefaultTimeouts struct {
 	FirstByte time.Duration `key:"first_byte" default:"10m" reload:"restart" min:"1ms" max:"24h"`
 	// IdleStream bounds the silence between two reads of a reply that has begun.
 	IdleStream time.Duration `key:"idle_stream" default:"1h" reload:"restart" min:"1ms" max:"168h"`
+	// Total bounds the whole reply to a call, streamed ones included. GET
+	// streams have no such bound.
+	Total time.Duration `key:"total" default:"0" reload:"restart" min:"1ms" max:"168h" off:"0"`
 }
 
 // HTTPPool sizes the pool of connections to each upstream.

@@ -39,6 +39,8 @@ type Server struct {
 	Passthrough []string `key:"passthrough"`
 	// Limit overrides limits.server_rate for this server.
 	Limit ServerLimit `key:"limit"`
+	// Health overrides proxy.health for this server.
+	Health ServerHealth `key:"health"`
 	// Timeouts override proxy.timeouts for this server.
 	Timeouts Timeouts `key:"timeouts"`
 }
@@ -88,6 +90,11 @@ type TokenExchange struct {
 	ClientID string `key:"client_id"`
 	// ClientSecret is the gateway's client secret at the authorization server.
 	ClientSecret string `key:"client_secret" secret:"true"`
+	// Audience names the upstream to the authorization server, beside the
+	// server's resource; empty is not sent.
+	Audience string `key:"audience"`
+	// Scope is what the token is asked to be good for, separated by spaces.
+	Scope string `key:"scope"`
 }
 
 // Timeouts bound the waiting for one upstream. Zero takes the default.
@@ -98,6 +105,8 @@ type Timeouts struct {
 	FirstByte time.Duration `key:"first_byte" min:"0s" max:"24h"`
 	// IdleStream overrides proxy.timeouts.idle_stream.
 	IdleStream time.Duration `key:"idle_stream" min:"0s" max:"168h"`
+	// Total overrides proxy.timeouts.total.
+	Total time.Duration `key:"total" min:"0s" max:"168h"`
 }
 
 // Or returns t with its zero fields taken from d.
@@ -110,6 +119,9 @@ func (t Timeouts) Or(d DefaultTimeouts) Timeouts {
 	}
 	if t.IdleStream == 0 {
 		t.IdleStream = d.IdleStream
+	}
+	if t.Total == 0 {
+		t.Total = d.Total
 	}
 	return t
 }

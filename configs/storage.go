@@ -8,7 +8,7 @@ type Store struct {
 	// SQLite database in data_dir.
 	URL string `key:"url" reload:"restart" secret:"url"`
 	// SlowQuery is the duration from which a query is logged as slow.
-	SlowQuery time.Duration `key:"slow_query" default:"100ms" reload:"live" min:"1ms" max:"1h" off:"0"`
+	SlowQuery time.Duration `key:"slow_query" default:"100ms" reload:"restart" min:"1ms" max:"1h" off:"0"`
 	// Postgres sizes the connection pools.
 	Postgres Postgres `key:"postgres"`
 }
@@ -79,7 +79,7 @@ type Cache struct {
 	// from load balancers for as long, which is why it is off.
 	CacheReadiness bool `key:"cache_readiness" default:"false" reload:"live"`
 	// LookupTimeout bounds one lookup in the shared cache; a slower one is a miss.
-	LookupTimeout time.Duration `key:"lookup_timeout" default:"50ms" reload:"live" min:"1ms" max:"5s"`
+	LookupTimeout time.Duration `key:"lookup_timeout" default:"50ms" reload:"restart" min:"1ms" max:"5s"`
 	// Partition is what keeps private entries of callers apart: credential, or
 	// principal (issuer, subject, client id and scopes), which lets a caller's
 	// renewed token meet the entries of the old one.
@@ -128,5 +128,5 @@ type Sessions struct {
 	TTL time.Duration `key:"ttl" default:"24h" reload:"restart" min:"1m" max:"720h"`
 	// MaxPerPrincipal is the most sessions that one principal may hold at one
 	// replica; the one unused for longest makes room.
-	MaxPerPrincipal int `key:"max_per_principal" default:"1000" reload:"live" min:"1" max:"1000000" unit:"sessions"`
+	MaxPerPrincipal int `key:"max_per_principal" default:"1000" reload:"restart" min:"1" max:"1000000" unit:"sessions"`
 }

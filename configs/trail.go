@@ -17,7 +17,7 @@ type Audit struct {
 	// OnFull says what happens when the spool is full, by max_bytes, max_age or
 	// min_free: deny answers 503 and
 	// forwards nothing, shed-low drops events of low severity and records the gap.
-	OnFull string `key:"on_full" default:"deny" reload:"live" enum:"deny|shed-low"`
+	OnFull string `key:"on_full" default:"deny" reload:"restart" enum:"deny|shed-low"`
 	// OpenAfter is how long an exchange may stay open before it leaves an event
 	// of its own, beside the one at its end.
 	OpenAfter time.Duration `key:"open_after" default:"10s" reload:"live" min:"100ms" max:"1h"`

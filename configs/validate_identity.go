@@ -126,4 +126,10 @@ func checkAuthz(issues *Issues, a Authz) {
 	if a.Bundle != "" && len(a.OPA) > 0 {
 		issues.add("authz.bundle", "set either bundle or opa, not both")
 	}
+	for i, name := range a.Headers {
+		switch strings.ToLower(name) {
+		case "", "authorization", "proxy-authorization", "cookie", "x-api-key":
+			issues.add(fmt.Sprintf("authz.headers[%d]", i), quote(name)+" is empty or carries a credential: policies see the principal instead")
+		}
+	}
 }

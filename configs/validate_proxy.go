@@ -54,8 +54,23 @@ func checkProxy(issues *Issues, c Config) {
 			issues.add(fmt.Sprintf("proxy.trusted_proxies[%d]", i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
 		}
 	}
+	checkNetworks(issues, "proxy.proxy_protocol", p.ProxyProtocol)
+	checkNetworks(issues, "proxy.registry.allowed_networks", p.Registry.AllowedNetworks)
 	checkTLS(issues, p.TLS)
 }
+
+// checkNetworks checks a list of networks.
+func checkNetworks(issues *Issues, at string, networks []string) {
+	for i, network := range networks {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			issues.add(fmt.Sprintf("%s[%d]", at, i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
+		}
+	}
+}
+
+// IsServerName reports whether a server of this name can be reached at
+// /NAME/mcp.
+func IsServerName(name string) bool { return pathName.MatchString(name) }
 
 // checkPublicURL checks an address that paths are appended to.
 func checkPublicURL(issues *Issues, text string) {
@@ -113,6 +128,9 @@ func checkServer(issues *Issues, at string, s Server) {
 		checkURL(issues, at+".url", s.URL, "http", "https")
 	}
 	checkUpstreamTLS(issues, at, s)
+	if s.Health.Path != "" && !strings.HasPrefix(s.Health.Path, "/") {
+		issues.add(at+".health.path", quote(s.Health.Path)+" is no path: write it like /healthz")
+	}
 	for j, p := range s.Passthrough {
 		if !strings.HasPrefix(p, "/") || path.Clean(p) != strings.TrimSuffix(p, "/") && p != "/" || strings.ContainsAny(p, "?#%*\\") {
 			issues.add(fmt.Sprintf("%s.passthrough[%d]", at, j), quote(p)+" is no exact path: write it like /docs/index, without query, escapes and wildcards")

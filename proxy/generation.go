@@ -71,6 +71,9 @@ func (h *Handler) Reload(o Options) error {
 	return nil
 }
 
+// Options returns the options in force. They are shared: readers must not change what they hold.
+func (h *Handler) Options() Options { return h.live.Load().o }
+
 // Close releases the connections to upstreams: the idle ones now, those in use when their exchange ends.
 func (h *Handler) Close() {
 	h.swap.Lock()

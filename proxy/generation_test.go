@@ -109,7 +109,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	g := newGateway(t, permissive(nil))
 	other := testkit.NewMCPUpstream(t, testkit.MCPOptions{})
 	stop := make(chan struct{})
-	answered := make(chan struct{}) // without room: an answer that nobody waits for is not told
+	answered := make(chan struct{})      // without room: an answer that nobody waits for is not told
 	failed := make(chan string, clients) // each client fails once at most
 	var all sync.WaitGroup
 	made := make([]int, clients)

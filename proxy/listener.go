@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,8 +14,8 @@ import (
 // listener hands the connections of a socket to the server, under TLS where that is configured.
 type listener struct {
 	net.Listener
-	tls    *tls.Config // nil: plain
-	failed func()      // counts a TLS handshake that came to nothing
+	tls    *atomic.Pointer[tls.Config] // holds nil: plain
+	failed func()                      // counts a TLS handshake that came to nothing
 	log    *zap.Logger
 
 	once      sync.Once
@@ -26,7 +27,7 @@ type listener struct {
 
 func newListener(l net.Listener, s *Server) *listener {
 	return &listener{
-		Listener: l, tls: s.tls, failed: s.h.metrics.handshakes.Inc, log: s.log,
+		Listener: l, tls: &s.tls, failed: s.h.metrics.handshakes.Inc, log: s.log,
 		accepting: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -44,10 +45,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, longestPause) {
 		c, err := l.Listener.Accept()
 		switch {
-		case err == nil && l.tls != nil:
-			return newSecureConn(c, l.tls, l.failed), nil
 		case err == nil:
-			return c, nil
+			return l.secure(c), nil
 		case !passing(err):
 			return nil, err
 		}
@@ -58,6 +57,14 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 	}
+}
+
+// secure puts TLS on a connection where that is configured.
+func (l *listener) secure(c net.Conn) net.Conn {
+	if config := l.tls.Load(); config != nil {
+		return newSecureConn(c, config, l.failed)
+	}
+	return c
 }
 
 // Close implements net.Listener. It does nothing the second time.

@@ -43,6 +43,24 @@ type ServerOptions struct {
 	Upstream UpstreamOptions
 }
 
+// Validate reports what is wrong with where the server is.
+func (o *ServerOptions) Validate() error {
+	_, err := o.endpoint()
+	return err
+}
+
+// endpoint reads the URL. A server that is not asked has none.
+func (o *ServerOptions) endpoint() (endpoint, error) {
+	if o.State == ServerLocal {
+		return endpoint{path: "/", uri: "/"}, nil
+	}
+	at, err := parseEndpoint(o.URL)
+	if err == nil && o.Registered && at.network == "unix" {
+		err = errSocket
+	}
+	return at, err
+}
+
 // ServerState says whether a server is asked.
 type ServerState uint8
 
@@ -129,15 +147,9 @@ func newRoutes(o *Options, before *routes) (routes, error) {
 }
 
 func (rs *routes) add(o *ServerOptions, before *routes, only bool) error {
-	at := endpoint{path: "/", uri: "/"}
-	if o.State != ServerLocal {
-		var err error
-		if at, err = parseEndpoint(o.URL); err != nil {
-			return err
-		}
-		if o.Registered && at.network == "unix" {
-			return errSocket
-		}
+	at, err := o.endpoint()
+	if err != nil {
+		return err
 	}
 	if _, taken := rs.exact["/"+o.Name+"/mcp"]; taken {
 		return errNameTaken

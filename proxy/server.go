@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -35,7 +36,7 @@ type ListenerOptions struct {
 type Server struct {
 	h   *Handler
 	s   *fasthttp.Server
-	tls *tls.Config
+	tls atomic.Pointer[tls.Config] // of the connections accepted from now on; nil: plain
 	log *zap.Logger
 
 	mu   sync.Mutex
@@ -53,7 +54,7 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	return &Server{h: h, tls: o.TLS, log: o.Log, s: &fasthttp.Server{
+	s := &Server{h: h, log: o.Log, s: &fasthttp.Server{
 		Handler:      func(ctx *fasthttp.RequestCtx) { h.live.Load().Serve(ctx) },
 		ErrorHandler: func(ctx *fasthttp.RequestCtx, err error) { h.live.Load().Refuse(ctx, err) },
 		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
@@ -70,7 +71,13 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		CloseOnShutdown:              true,
 		Logger:                       quietLogger{o.Log},
 	}}
+	s.tls.Store(o.TLS)
+	return s
 }
+
+// SetTLS makes connections that are accepted from now on speak TLS as given, or plain HTTP when it is nil (see
+// ListenerOptions.TLS). Those that are open stay as they are.
+func (s *Server) SetTLS(c *tls.Config) { s.tls.Store(c) }
 
 // Serve accepts connections until Shutdown. It returns nil then, and at once when Shutdown was called before. It closes the
 // listener.

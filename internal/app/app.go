@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,7 +22,6 @@ import (
 	"sark/internal/limit"
 	"sark/internal/session"
 	"sark/internal/telemetry"
-	"sark/proxy"
 	"sark/store/siem"
 	"sark/store/spool"
 )
@@ -60,18 +61,23 @@ type gateway struct {
 	lag      func() time.Duration // of the trail in the store
 	siem     []*siem.Lane
 	engine   *authz.Engine
-	authn    *authn.Authenticator
+	authn    atomic.Pointer[authn.Authenticator]
 	clients  map[string]redis.UniversalClient // by address
 	cache    *cachemw.Cache
 	sessions *session.Bindings
 	limits   *limit.Counter
-	rates    proxy.Rates
 	health   *admin.Health
 	api      *api.API
-	servers  []proxy.ServerOptions
 	hasher   func([]byte) string
 
 	integrity *integrity
+
+	live  atomic.Pointer[configs.Config] // in force; c is that of the start, which keys that take a restart keep
+	table table
+
+	reloading sync.Mutex // one reload at a time
+	following sync.Mutex // one look at the registry at a time
+	reloads   reloads
 
 	certificates certificates
 
@@ -103,7 +109,7 @@ func Run(ctx context.Context, o Options) error {
 		g.health.MarkDraining()
 	}
 	g.log.Info("shutting down")
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.c.Proxy.DrainTimeout+settling)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.live.Load().Proxy.DrainTimeout+settling)
 	defer cancel()
 	return errors.Join(err, g.life.stop(bounded))
 }
@@ -126,7 +132,8 @@ func newGateway(o Options) (*gateway, error) {
 	}
 	g.life.log = g.log
 	g.metrics = telemetry.NewRegistry(telemetry.Build{Version: o.Version, Revision: o.Revision})
-	g.servers = servers(&c)
+	g.live.Store(&c)
+	g.reloads = newReloads(g.metrics)
 	return g, nil
 }
 
@@ -151,7 +158,9 @@ func (g *gateway) start(ctx context.Context) error {
 		{"limits", g.openLimits},
 		{"health", g.openHealth},
 		{"management api", g.openAPI},
+		{"servers", g.openServers},
 		{"listeners", g.listen},
+		{"registry", g.watchRegistry},
 	} {
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("start %s: %w", step.name, err)

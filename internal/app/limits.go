@@ -33,9 +33,6 @@ func (g *gateway) openSessions(context.Context) (err error) {
 // openLimits opens the counter of calls, which counts those of all replicas when there is a Redis.
 func (g *gateway) openLimits(context.Context) (err error) {
 	c := g.c
-	if g.rates, err = rates(c.Limits); err != nil {
-		return err
-	}
 	o := limit.CounterOptions{Timeout: c.Limits.Timeout, Health: c.Redis.HealthCheckInterval, Registerer: g.metrics}
 	if url := c.LimitsRedisURL(); url != "" && c.Limits.Shared {
 		if o.Client, err = g.client("limits.redis_url", url); err != nil {
@@ -46,16 +43,15 @@ func (g *gateway) openLimits(context.Context) (err error) {
 		return err
 	}
 	g.life.onStop("limits", func(context.Context) error { g.limits.Close(); return nil })
-	for i, s := range c.Proxy.Servers {
-		if s.Limit.Rate == 0 && s.Limit.Burst == 0 {
-			continue
-		}
-		g.servers[i].Rate, err = perMinute(either(s.Limit.Rate, c.Limits.ServerRate), either(s.Limit.Burst, c.Limits.ServerBurst))
-		if err != nil {
-			return fmt.Errorf("proxy.servers[%d].limit: %w", i, err)
-		}
-	}
 	return nil
+}
+
+// rateOf is how fast calls of everybody are forwarded to one server; the zero rate is that of all servers.
+func rateOf(own configs.ServerLimit, common configs.Limits) (limit.Rate, error) {
+	if own == (configs.ServerLimit{}) {
+		return limit.Rate{}, nil
+	}
+	return perMinute(either(own.Rate, common.ServerRate), either(own.Burst, common.ServerBurst))
 }
 
 // rates maps the configured limits to how fast calls are forwarded.

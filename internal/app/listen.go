@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -30,7 +29,7 @@ func (g *gateway) listen(ctx context.Context) error {
 		{"admin.listen", g.c.Admin.Listen, &a.Admin},
 		{"debug.listen", g.c.Debug.Listen, &a.Debug},
 	} {
-		if l.key == "proxy.listen" && len(g.servers) == 0 {
+		if l.key == "proxy.listen" && len(g.c.Proxy.Servers) == 0 && !g.c.Proxy.Registry.Enabled {
 			continue // nothing to stand in front of
 		}
 		if l.address == "" {
@@ -85,20 +84,9 @@ func (g *gateway) serveAll(ls map[string]net.Listener) error {
 		}
 		g.run("debug listener", s.Run)
 	}
-	local := g.handlerOptions("api")
-	local.Local = g.api
-	socket := local
-	socket.Registerer, socket.Authenticator = g.registerer("local"), newLocalCaller()
-	socket.TrustedProxies = nil // its peers are the command line
-	mcp := g.handlerOptions("proxy")
-	mcp.Servers, mcp.PublicURL = g.servers, g.c.Proxy.PublicURL
-	for _, s := range []struct {
-		key string
-		o   proxy.Options
-		tls *tls.Config
-	}{{"api.listen", local, nil}, {"api.socket", socket, nil}, {"proxy.listen", mcp, g.certificates.tls()}} {
-		if l := ls[s.key]; l != nil {
-			if err := g.serve(s.key, l, s.o, s.tls); err != nil {
+	for _, key := range []string{"api.listen", "api.socket", "proxy.listen"} {
+		if l := ls[key]; l != nil {
+			if err := g.serve(key, l); err != nil {
 				return err
 			}
 		}
@@ -110,12 +98,31 @@ func (g *gateway) registerer(listener string) prometheus.Registerer {
 	return prometheus.WrapRegistererWith(prometheus.Labels{"listener": listener}, g.metrics)
 }
 
+// optionsOf are the options of one listener of the data plane.
+func (g *gateway) optionsOf(f *front, v *version) (proxy.Options, error) {
+	c := v.config
+	o := g.handlerOptions(v)
+	switch f.key {
+	case "api.listen":
+		o.Local, o.Registerer = g.api, g.registerer("api")
+	case "api.socket":
+		o.Local, o.Registerer, o.Authenticator = g.api, g.registerer("local"), newLocalCaller()
+		o.TrustedProxies = nil // its peers are the command line
+	case "proxy.listen":
+		o.Servers, o.PublicURL, o.Registerer = v.servers, c.Proxy.PublicURL, g.registerer("proxy")
+		o.OnHealth = g.onHealth
+	}
+	var err error
+	o.AuthFailures, err = f.failures.limit(c.Limits.AuthFailuresPerMinute)
+	return o, err
+}
+
 // handlerOptions are what the data plane is made of, on every listener alike: there is one way of a request.
-func (g *gateway) handlerOptions(listener string) proxy.Options {
-	c := g.c
+func (g *gateway) handlerOptions(v *version) proxy.Options {
+	c := v.config
 	o := proxy.Options{
-		Authenticator: g.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c),
-		Sessions: g.sessions, Limiter: g.limits, Rates: g.rates,
+		Authenticator: v.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c),
+		Sessions: g.sessions, Limiter: g.limits, Rates: v.rates,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
 		CORSOrigins: c.Proxy.CORSOrigins, TrustedProxies: c.Proxy.TrustedProxies,
@@ -125,7 +132,10 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,
 		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
 		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
-		HashArguments: g.hasher, Log: g.log, Registerer: g.registerer(listener),
+		HashArguments: g.hasher, Log: g.log, Environment: c.Environment,
+	}
+	for _, name := range c.Authz.Headers {
+		o.PolicyHeaders = append(o.PolicyHeaders, strings.ToLower(name))
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = never
@@ -136,7 +146,7 @@ func (g *gateway) handlerOptions(listener string) proxy.Options {
 	if c.Audit.RecordArguments {
 		o.RecordArguments = redacted(audit.NewRedactor(c.Audit.Redact...))
 	}
-	if g.cache != nil {
+	if c.Cache.Enabled {
 		o.Cache = g.cache
 	}
 	if j := c.Authn.JWT; j.Issuer != "" {
@@ -157,20 +167,27 @@ func redacted(r *audit.Redactor) func([]byte) []byte {
 }
 
 // serve runs one listener of the data plane.
-func (g *gateway) serve(key string, l net.Listener, o proxy.Options, secure *tls.Config) (err error) {
-	c := g.c
-	if o.AuthFailures, err = failureLimiter(c.Limits.AuthFailuresPerMinute); err != nil {
-		return fmt.Errorf("limits.auth_failures_per_minute: %w", err)
-	}
-	h, err := proxy.New(o)
+func (g *gateway) serve(key string, l net.Listener) error {
+	c, v := g.c, g.table.version()
+	f := &front{key: key}
+	o, err := g.optionsOf(f, v)
 	if err != nil {
 		return err
 	}
-	s := proxy.NewServer(h, proxy.ListenerOptions{
+	if f.h, err = proxy.New(o); err != nil {
+		return err
+	}
+	secure := v.tls
+	if key != "proxy.listen" {
+		secure = nil
+	}
+	f.s = proxy.NewServer(f.h, proxy.ListenerOptions{
 		ReadTimeout: c.Proxy.ReadTimeout, IdleTimeout: c.Proxy.IdleTimeout, WriteTimeout: c.Proxy.WriteTimeout,
 		MaxHeader: int(c.Proxy.MaxHeaderBytes), MaxBody: int(c.Proxy.MaxBodyBytes),
 		TLS: secure, Log: g.log,
 	})
+	g.table.join(f)
+	h, s := f.h, f.s
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

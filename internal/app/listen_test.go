@@ -101,7 +101,7 @@ func TestUnusableDataDir(t *testing.T) {
 func TestWithoutServers(t *testing.T) {
 	dir := dataDir(t)
 	file := filepath.Join(t.TempDir(), "sark.yaml")
-	if err := os.WriteFile(file, []byte("data_dir: "+dir+"\napi: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"off\"}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("data_dir: "+dir+"\napi: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"off\"}\nproxy: {registry: {enabled: false}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	g := start(t, file)

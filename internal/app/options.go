@@ -8,6 +8,7 @@ import (
 	"sark/cachemw"
 	"sark/configs"
 	"sark/internal/authn"
+	"sark/internal/certs"
 	"sark/internal/limit"
 	"sark/proxy"
 	"sark/store/spool"
@@ -16,25 +17,50 @@ import (
 // never stands for "switched off" where a part knows no off.
 const never = 100 * 365 * 24 * time.Hour
 
-// servers maps the configured MCP servers to what the data plane knows of them.
-func servers(c *configs.Config) []proxy.ServerOptions {
+// configured maps the configured MCP servers to what the data plane knows of them.
+func configured(c *configs.Config, opened map[certificateFiles]*certs.Store) ([]proxy.ServerOptions, error) {
 	out := make([]proxy.ServerOptions, 0, len(c.Proxy.Servers))
-	for _, s := range c.Proxy.Servers {
-		t := s.Timeouts.Or(c.Proxy.Timeouts)
+	for i, s := range c.Proxy.Servers {
 		o := proxy.ServerOptions{
 			Name: s.Name, URL: s.URL, Resource: s.Resource, SensitivityLevel: s.SensitivityLevel, Teams: s.Teams,
 			ForwardAuthorization: s.Authorization == "forward", CacheScope: s.CacheScope, Passthrough: s.Passthrough,
-			Upstream: proxy.UpstreamOptions{
-				MaxConns: c.HTTPPool.Connections, ConnWait: c.HTTPPool.Wait, IdleTimeout: c.HTTPPool.KeepaliveExpiry,
-				ConnectTimeout: t.Connect, FirstByteTimeout: t.FirstByte, StreamIdleTimeout: t.IdleStream,
-			},
+			Upstream: connections(c, s.Timeouts.Or(c.Proxy.Timeouts)),
+		}
+		if s.Health.Probe != "" {
+			o.Upstream.Health.Probe = s.Health.Probe
+		}
+		o.Upstream.Health.Path = s.Health.Path
+		secure(&o.Upstream, i, s.TLS, opened)
+		var err error
+		if o.Rate, err = rateOf(s.Limit, c.Limits); err != nil {
+			return nil, fmt.Errorf("proxy.servers[%d].limit: %w", i, err)
 		}
 		for _, tool := range s.Tools {
 			o.Tools = append(o.Tools, authz.Tool{Name: tool.Name, SensitivityLevel: tool.SensitivityLevel, ReadOnly: tool.ReadOnly})
 		}
 		out = append(out, o)
 	}
-	return out
+	return out, nil
+}
+
+// connections maps the limits of the connections to a server.
+func connections(c *configs.Config, t configs.Timeouts) proxy.UpstreamOptions {
+	b, h := c.Proxy.Breaker, c.Proxy.Health
+	o := proxy.UpstreamOptions{
+		MaxConns: c.HTTPPool.Connections, MaxIdle: c.HTTPPool.Keepalive, ConnWait: c.HTTPPool.Wait, IdleTimeout: c.HTTPPool.KeepaliveExpiry,
+		ConnectTimeout: t.Connect, FirstByteTimeout: t.FirstByte, StreamIdleTimeout: t.IdleStream, TotalTimeout: t.Total,
+		Breaker: proxy.BreakerOptions{
+			Off: !b.Enabled, Failures: b.Failures, Ratio: b.Ratio, MinCalls: b.MinCalls, Window: b.Window, OpenFor: b.OpenFor, Probes: b.Probes,
+		},
+		Health: proxy.HealthOptions{Interval: h.Interval, Timeout: h.Timeout, Probe: h.Probe, Failures: h.Failures, Successes: h.Successes},
+	}
+	if o.MaxIdle == 0 {
+		o.MaxIdle = -1 // none: zero would be the default
+	}
+	if o.ConnWait == 0 {
+		o.ConnWait = -1
+	}
+	return o
 }
 
 // keyGrace is how long a key that the store has confirmed keeps working while the store cannot be asked: an outage of the
@@ -77,12 +103,27 @@ func cacheRules(c *configs.Config) cachemw.Rules {
 	}
 }
 
-// failureLimiter returns the limiter of n refused credentials a minute, nil when n is 0.
-func failureLimiter(n int) (proxy.FailureLimiter, error) {
+// failures counts refused credentials at one listener. It goes on counting while its rate stays.
+type failures struct {
+	rate    int
+	limiter proxy.FailureLimiter
+}
+
+// limit returns the limiter of n refused credentials a minute, nil when n is 0.
+func (f *failures) limit(n int) (proxy.FailureLimiter, error) {
+	if n == f.rate {
+		return f.limiter, nil
+	}
 	if n == 0 {
+		f.rate, f.limiter = 0, nil
 		return nil, nil //nolint:nilnil // no limiter is the answer
 	}
-	return limit.New(limit.Options{Rate: n, Per: time.Minute, Burst: n})
+	made, err := limit.New(limit.Options{Rate: n, Per: time.Minute, Burst: n})
+	if err != nil {
+		return nil, fmt.Errorf("limits.auth_failures_per_minute: %w", err)
+	}
+	f.rate, f.limiter = n, made
+	return made, nil
 }
 
 func durability(word string) spool.Mode {

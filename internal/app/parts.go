@@ -10,6 +10,7 @@ import (
 
 	"sark/authz"
 	"sark/cachemw"
+	"sark/configs"
 	"sark/internal/admin"
 	"sark/internal/api"
 	"sark/internal/audit"
@@ -48,21 +49,25 @@ func (g *gateway) openPolicy(ctx context.Context) error {
 }
 
 func (g *gateway) openAuthn(context.Context) error {
-	o, err := credentials(g.c, keyStore{g.db})
+	a, err := g.newAuthn(g.c)
 	if err != nil {
 		return err
 	}
-	if g.authn, err = authn.New(o); err != nil {
-		return err
-	}
-	g.life.onStop("authentication", func(context.Context) error { g.authn.Close(); return nil })
+	g.authn.Store(a)
+	g.life.onStop("authentication", func(context.Context) error { g.authn.Load().Close(); return nil })
 	return nil
 }
 
-func (g *gateway) openCache(context.Context) (err error) {
-	if !g.c.Cache.Enabled {
-		return nil
+func (g *gateway) newAuthn(c *configs.Config) (*authn.Authenticator, error) {
+	o, err := credentials(c, keyStore{g.db})
+	if err != nil {
+		return nil, err
 	}
+	return authn.New(o)
+}
+
+func (g *gateway) openCache(context.Context) (err error) {
+	// It is there when it is switched off, too: a reload may switch it on.
 	o := cachemw.Options{MaxBytes: int64(g.c.Cache.MaxBytes), Registerer: g.metrics}
 	if g.c.Redis.URL != "" {
 		client, err := g.client("redis.url", g.c.Redis.URL)
@@ -85,11 +90,13 @@ func (g *gateway) openHealth(context.Context) (err error) {
 		g.storeCheck(),
 		{Name: "audit", Critical: true, Run: func(context.Context) error { return g.spool.Err() }},
 		{Name: "policy", Critical: true, Run: func(context.Context) error { return g.engine.Ready() }},
-		{Name: "authentication", Run: func(context.Context) error { return g.authn.Ready() }},
+		{Name: "authentication", Run: func(context.Context) error { return g.authn.Load().Ready() }},
 	}
-	if len(g.certificates.all) > 0 { // those read before are in force
-		checks = append(checks, admin.Check{Name: "certificates", Run: g.certificates.check})
-	}
+	checks = append(checks,
+		admin.Check{Name: "certificates", Run: g.certificates.check}, // those read before are in force
+		admin.Check{Name: "configuration", Run: g.table.check},
+		admin.Check{Name: "servers", Run: g.table.serversCheck, Pool: g.table.connections},
+	)
 	checks = append(checks, g.redisChecks()...)
 	checks = append(checks, g.siemChecks()...)
 	g.health, err = admin.NewHealth(admin.HealthOptions{Log: g.log, Checks: checks})
@@ -102,15 +109,16 @@ func (g *gateway) openAPI(context.Context) error {
 		return err
 	}
 	g.api, err = api.New(api.Options{
-		Registry: g.db, Audit: g.db, Integrity: g.integrity, Decider: g.engine, Health: g.health, Catalogue: newCatalogue(g.servers),
-		Discoverer: discoverer, Suggest: discover.Suggest, Lag: g.lag, Changed: g.changed, Version: g.o.Version,
+		Registry: g.db, Audit: g.db, Integrity: g.integrity, Decider: g.engine, Health: g.health, Catalogue: &g.table,
+		Discoverer: discoverer, Suggest: discover.Suggest, Lag: g.lag, Changed: g.changed, Version: g.o.Version, Environment: g.c.Environment,
 		MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
 	})
 	return err
 }
 
-// changed makes the cache forget what it held of the management API.
+// changed makes the cache forget what it held of the management API, and routes what has changed.
 func (g *gateway) changed(string) {
+	g.followRegistry()
 	if g.cache == nil {
 		return
 	}

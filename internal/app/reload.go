@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"sark/configs"
@@ -26,8 +27,10 @@ func (g *gateway) wait(ctx context.Context) error {
 	}
 }
 
-// reload reads the policy again, and says which keys of the configuration have changed since the start.
+// reload reads the policy and the configuration again. Each counts on its own: a broken one leaves the old one in force.
 func (g *gateway) reload(ctx context.Context) error {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
 	err := g.engine.Reload(ctx)
 	if err == nil {
 		g.log.Info("policy was read again", zap.String("revision", g.engine.Revision()))
@@ -35,13 +38,62 @@ func (g *gateway) reload(ctx context.Context) error {
 	if g.o.Load == nil {
 		return err
 	}
-	next, failure := g.o.Load()
-	if failure != nil {
-		return errors.Join(err, fmt.Errorf("read the configuration again: %w", failure))
+	failure := g.reconfigure()
+	g.table.failed(failure)
+	g.reloads.done(failure)
+	return errors.Join(err, failure)
+}
+
+// reconfigure reads the configuration again and applies what can be applied to a running gateway.
+func (g *gateway) reconfigure() error {
+	next, err := g.o.Load()
+	if err != nil {
+		return fmt.Errorf("read the configuration again: %w", err)
 	}
-	_, live, restart := configs.Reload(*g.c, next.Config)
-	if changed := append(live, restart...); len(changed) > 0 {
-		g.log.Warn("the configuration has changed; restart to apply it", zap.Strings("keys", changed))
+	effective, applied, pending := configs.Reload(*g.live.Load(), next.Config)
+	if len(applied) > 0 {
+		issues := append(configs.Validate(effective), Unsupported(&effective)...)
+		if len(issues) > 0 {
+			return fmt.Errorf("apply the configuration: %w", issues)
+		}
+		if err := g.replace(&effective); err != nil {
+			return fmt.Errorf("apply the configuration: %w", err)
+		}
+		g.log.Info("the configuration has changed", zap.Strings("keys", applied))
 	}
-	return err
+	if len(pending) > 0 {
+		g.log.Warn("the configuration has changed; restart to apply it", zap.Strings("keys", pending))
+	}
+	return nil
+}
+
+// failed notes why the latest configuration is not in force; nil says that it is.
+func (t *table) failed(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failure = err
+}
+
+// reloads counts how often the configuration was read again.
+type reloads struct {
+	ok, failed prometheus.Counter
+	last       prometheus.Gauge
+}
+
+func newReloads(r prometheus.Registerer) reloads {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sark_app_config_reloads_total", Help: "How often the configuration was read again, by result."}, []string{"result"})
+	last := prometheus.NewGauge(prometheus.GaugeOpts{Name: "sark_app_config_in_force", Help: "Whether the configuration that was read last is in force: 0 while a broken one leaves the old one."})
+	r.MustRegister(total, last)
+	last.Set(1)
+	return reloads{ok: total.WithLabelValues("ok"), failed: total.WithLabelValues("failed"), last: last}
+}
+
+func (r reloads) done(err error) {
+	if err != nil {
+		r.failed.Inc()
+		r.last.Set(0)
+		return
+	}
+	r.ok.Inc()
+	r.last.Set(1)
 }
