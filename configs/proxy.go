@@ -87,11 +87,6 @@ type Proxy struct {
 	Health Health `key:"health"`
 	// Registry serves what is registered.
 	Registry Registry `key:"registry"`
-	// ProxyProtocol lists the networks (CIDR) of load balancers that begin each
-	// connection with a PROXY protocol header, version 1 or 2: from there it is
-	// required, and its source address is the client's. From anywhere else such
-	// a header is a broken request. Empty reads none.
-	ProxyProtocol []string `key:"proxy_protocol" reload:"restart"`
 	// Servers lists the MCP servers behind the gateway. A server is reached at
 	// /NAME/mcp, and when it is the only one also at the path of its url.
 	Servers []Server `key:"servers" reload:"live"`

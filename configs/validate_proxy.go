@@ -54,7 +54,6 @@ func checkProxy(issues *Issues, c Config) {
 			issues.add(fmt.Sprintf("proxy.trusted_proxies[%d]", i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
 		}
 	}
-	checkNetworks(issues, "proxy.proxy_protocol", p.ProxyProtocol)
 	checkNetworks(issues, "proxy.registry.allowed_networks", p.Registry.AllowedNetworks)
 	checkTLS(issues, p.TLS)
 }

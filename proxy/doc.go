@@ -8,10 +8,12 @@
 //	lookup        answer from cache, only after an allow               lookup.go
 //	limit         rate limits; a cache hit spends nothing              limit.go
 //	reserve       room in the audit spool, and an intent               record.go
-//	forward       upstream over pooled connections, or a local handler forward.go, endpoint.go, upstream.go, transport.go, lease.go, conn.go, metadata.go
+//	forward       upstream over pooled connections, or a local handler forward.go, endpoint.go, upstream.go, pool.go, dial.go, breaker.go, health.go, exchange_token.go, transport.go, lease.go, conn.go, metadata.go
 //	respond       buffered or streamed, decided per reply              respond.go, stream.go, frames.go
 //	filter        lists and obligations, in JSON and in event frames   filter.go
 //	record        exactly one audit event, two for long streams        record.go
+//
+// Handler.Reload (generation.go) puts other options and another table of routes (routes.go) in force without a cut.
 //
 // Handler.Serve shows the line on one screen; Exchange is what it knows about one request. Refusals are Problems, and
 // problem.go is the only place that writes one. The package promises that nothing goes upstream before an allow and a

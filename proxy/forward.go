@@ -36,7 +36,15 @@ func (h *Handler) send(x *Exchange) {
 		x.refuse(p)
 		return
 	}
+	credential, p := s.upstream.credential(x)
+	if p != nil {
+		x.refuse(p)
+		return
+	}
 	x.prepare(s.forward)
+	if credential != nil {
+		req.Header.SetCanonical([]byte("Authorization"), credential)
+	}
 	req.SetRequestURI(x.upstreamURI())
 	req.Header.SetHost(s.hostHeader)
 	resp.Reset()

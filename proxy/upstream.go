@@ -43,6 +43,10 @@ type UpstreamOptions struct {
 	Breaker BreakerOptions
 	// Health says how the server is probed.
 	Health HealthOptions
+	// Token is the bearer token that goes to the server in place of the caller's credential; "" sends none.
+	Token string
+	// Exchange obtains that token for each caller.
+	Exchange ExchangeOptions
 }
 
 func (o *UpstreamOptions) defaults() {
@@ -83,12 +87,18 @@ type upstream struct {
 	listening      transport // of GET streams
 	breaker        *breaker  // nil: switched off
 	health         health
+	static         []byte     // the Authorization header of UpstreamOptions.Token; nil for none
+	exchanger      *exchanger // nil: switched off
 }
 
 func newUpstream(e endpoint, o UpstreamOptions) *upstream {
 	o.defaults()
 	t := transport{firstByte: o.FirstByteTimeout, streamIdle: o.StreamIdleTimeout}
 	u := &upstream{at: e, o: o, listening: t, transport: t, breaker: newBreaker(o.Breaker)}
+	u.exchanger = newExchanger(o.Exchange)
+	if o.Token != "" {
+		u.static = []byte("Bearer " + o.Token)
+	}
 	u.transport.total = o.TotalTimeout
 	u.calls, u.streams = newPool(e, o), newPool(e, o)
 	return u

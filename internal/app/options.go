@@ -30,6 +30,13 @@ func configured(c *configs.Config, opened map[certificateFiles]*certs.Store) ([]
 			o.Upstream.Health.Probe = s.Health.Probe
 		}
 		o.Upstream.Health.Path = s.Health.Path
+		o.Upstream.Token = s.Token // empty unless authorization is static
+		if s.Authorization == "exchange" {
+			e := s.Exchange
+			o.Upstream.Exchange = proxy.ExchangeOptions{
+				TokenURL: e.TokenURL, ClientID: e.ClientID, ClientSecret: e.ClientSecret, Resource: s.Resource, Audience: e.Audience, Scope: e.Scope,
+			}
+		}
 		secure(&o.Upstream, i, s.TLS, opened)
 		var err error
 		if o.Rate, err = rateOf(s.Limit, c.Limits); err != nil {

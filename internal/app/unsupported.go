@@ -23,8 +23,6 @@ func Unsupported(c *configs.Config) configs.Issues {
 	compressed := c.Audit.CompressAfter != 0 && c.Audit.CompressAfter != standard.Audit.CompressAfter
 	refuse(compressed, "audit.compress_after", "the trail is not compressed; write -1 or remove the key")
 	for i, s := range c.Proxy.Servers {
-		auth := s.Authorization == "static" || s.Authorization == "exchange"
-		refuse(auth, fmt.Sprintf("proxy.servers[%d].authorization", i), "use strip or forward")
 		refuse(s.CacheScope == "public", fmt.Sprintf("proxy.servers[%d].cache_scope", i), "use private or leave it out")
 	}
 	return issues

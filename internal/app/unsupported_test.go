@@ -28,13 +28,11 @@ func TestDefaultsAreSupported(t *testing.T) {
 // key, with what to do about it.
 func TestUnsupported(t *testing.T) {
 	for path, ask := range map[string]func(c *configs.Config){
-		"proxy.servers[1].authorization": func(c *configs.Config) { c.Proxy.Servers[1].Authorization = "static" },
-		"proxy.servers[0].authorization": func(c *configs.Config) { c.Proxy.Servers[0].Authorization = "exchange" },
-		"proxy.servers[1].cache_scope":   func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
-		"authz.mode":                     func(c *configs.Config) { c.Authz.Mode = "shadow" },
-		"cache.debug_headers":            func(c *configs.Config) { c.Cache.DebugHeaders = true },
-		"audit.retention":                func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
-		"audit.compress_after":           func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
+		"proxy.servers[1].cache_scope": func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
+		"authz.mode":                   func(c *configs.Config) { c.Authz.Mode = "shadow" },
+		"cache.debug_headers":          func(c *configs.Config) { c.Cache.DebugHeaders = true },
+		"audit.retention":              func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
+		"audit.compress_after":         func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
 	} {
 		t.Run(path, func(t *testing.T) {
 			c := configs.Default()

@@ -18,7 +18,7 @@ func (p *program) serveCommand() *cobra.Command {
 		`It opens the listeners of the configuration (proxy.listen, api.listen, admin.listen), a unix socket for
 "sark audit tail", and in data_dir the database and the audit spool. It prints log lines only, on standard
 error. SIGTERM or Ctrl-C drains: requests under way get proxy.drain_timeout to end. SIGHUP
-reads the policy again, and logs which keys of the configuration have changed since the start.`,
+reads policy and configuration again: live keys are applied without dropping a request, others are logged.`,
 		"docs/configuration.md", "sark serve --config /etc/sark/sark.yaml", "sark serve --preset development --data-dir ./.sark")
 	c.Args = noArguments
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.serve(c.Context()) }
