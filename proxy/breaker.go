@@ -186,7 +186,7 @@ func (b *breaker) tried(v verdict, now time.Time) {
 // trip opens the breaker, for longer each time.
 func (b *breaker) trip(now time.Time) {
 	wait := b.o.OpenFor << min(b.trips, longestOpen)
-	b.until = now.Add(wait + rand.N(wait/4+1))
+	b.until = now.Add(wait + rand.N(wait/4+1)) // #nosec G404 -- spreads gateways over time; nothing is secret
 	b.trips++
 	b.probing = 0
 	b.open.Store(true)

@@ -175,7 +175,7 @@ func (e *exchanger) ask(subject string) (token string, lifetime time.Duration, e
 }
 
 func (e *exchanger) form(subject string) url.Values {
-	const accessToken = "urn:ietf:params:oauth:token-type:access_token"
+	const accessToken = "urn:ietf:params:oauth:token-type:access_token" // #nosec G101 -- the name of a type
 	form := url.Values{
 		"grant_type":    {"urn:ietf:params:oauth:grant-type:token-exchange"},
 		"subject_token": {subject}, "subject_token_type": {accessToken}, "requested_token_type": {accessToken},

@@ -122,8 +122,10 @@ func checkHealthDetails(t *testing.T, admin caller) {
 	}
 	r.decode(t, &got)
 	type part = struct{ Healthy, Critical bool }
-	want := map[string]part{"store": {true, false}, "audit": {true, true}, "policy": {true, true}, "authentication": {true, false},
-		"certificates": {true, false}, "configuration": {true, false}, "servers": {true, false}}
+	want := map[string]part{
+		"store": {true, false}, "audit": {true, true}, "policy": {true, true}, "authentication": {true, false},
+		"certificates": {true, false}, "configuration": {true, false}, "servers": {true, false},
+	}
 	if diff := cmp.Diff(want, got.Dependencies); diff != "" || r.Status != 200 || got.Status != "healthy" || got.Version != "1.2.3" {
 		t.Errorf("%d %s %s (-want +got):\n%s", r.Status, got.Status, got.Version, diff)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"sark/internal/testkit"
 	"sark/store"
+	"sark/store/sqlite"
 )
 
 // await asks again and again until the status is there: what changes by polling takes its time.
@@ -116,9 +117,7 @@ func TestRegistryIsGuarded(t *testing.T) {
 }
 
 // awaitStatus waits for a server's status in the registry.
-func awaitStatus(t *testing.T, db interface {
-	Server(context.Context, string) (store.Server, error)
-}, id, want string) {
+func awaitStatus(t *testing.T, db *sqlite.DB, id, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
