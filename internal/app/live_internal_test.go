@@ -161,7 +161,7 @@ func liveKeys(other files) map[string]liveKey {
 
 // refused are live keys that this build does not have (see Unsupported), and one that another test holds.
 var refused = []string{
-	"proxy.allow_batch", "cache.debug_headers",
+	"cache.debug_headers",
 	"authn.jwt.key", // excludes jwks_url; its change makes another authenticator as that of jwks_url does
 }
 
