@@ -18,7 +18,10 @@ type Cache struct {
 	backend Backend
 	now     func() time.Time
 
-	hits, misses, stores, rejects, errors, invalidations counter
+	stores, rejects, errors, invalidations counter
+
+	tally tally
+	debts *debts
 }
 
 // Options are the options of New.
@@ -27,7 +30,7 @@ type Options struct {
 	MaxBytes int64
 	// Backend is where entries are kept; nil makes a Memory. The Cache closes it.
 	Backend Backend
-	// Registerer receives the metrics of the backend that New makes; nil leaves them out.
+	// Registerer receives the metrics of the cache, and of the backend that New makes; nil leaves them out.
 	Registerer prometheus.Registerer
 	// Now is the clock; default time.Now.
 	Now func() time.Time
@@ -45,28 +48,30 @@ func New(o Options) (*Cache, error) {
 		}
 		o.Backend = m
 	}
-	return &Cache{backend: o.Backend, now: o.Now}, nil
+	c := &Cache{backend: o.Backend, now: o.Now, debts: newDebts(o.Backend)}
+	if err := registerCache(o.Registerer, c); err != nil {
+		return nil, fmt.Errorf("cachemw: register metrics: %w", err)
+	}
+	return c, nil
 }
 
-// Lookup returns the entry of a key that is fresh and of its server's current generation. Trouble is a miss. The entry's
-// Body and Header are shared and must not be changed.
+// Lookup returns the entry of a key that is of its server's current generation, and kept: the caller asks whether it is
+// Fresh. Trouble is a miss. The entry's Body and Header are shared and must not be changed.
 func (c *Cache) Lookup(ctx context.Context, key Key) (Entry, bool) {
 	e, ok, err := c.backend.Load(ctx, key)
 	if err != nil {
 		c.errors.Add(1)
 	}
-	if err != nil || !ok || !e.Fresh(c.now()) {
-		c.misses.Add(1)
+	if err != nil || !ok || !e.Kept(c.now()) {
 		return Entry{}, false
 	}
-	c.hits.Add(1)
 	return e, true
 }
 
-// Store keeps an entry for as long as it is fresh. Its Generation is the one that was read before the request was sent
+// Store keeps an entry, see Entry.Keep. Its Generation is the one that was read before the request was sent
 // upstream; when that has ended in the meantime, or the entry is not Storable, it is dropped. The bytes are copied.
 func (c *Cache) Store(ctx context.Context, key Key, e Entry) {
-	if e.Generation == 0 || !Storable(e) || !e.Fresh(c.now()) {
+	if e.Generation == 0 || !Storable(e) || !e.Kept(c.now()) {
 		c.rejects.Add(1)
 		return
 	}
@@ -81,6 +86,9 @@ func (c *Cache) Store(ctx context.Context, key Key, e Entry) {
 // with the reply, so that a reply that overlaps an invalidation is never served. Zero means that it is not known, and that
 // nothing can be stored.
 func (c *Cache) Generation(server string) uint64 {
+	if c.debts.owed(server) {
+		return 0
+	}
 	g, err := c.backend.Generation(context.Background(), server)
 	if err != nil {
 		c.errors.Add(1)
@@ -90,21 +98,24 @@ func (c *Cache) Generation(server string) uint64 {
 }
 
 // Invalidate makes sure that no entry of a server is served again, including one whose request is under way. An error
-// means that this is not certain, and says which layer could not be reached.
-func (c *Cache) Invalidate(server string) error {
+// means that this is not certain, and says which layer could not be reached: then it is tried again until it is, and
+// meanwhile this cache serves and stores nothing of the server.
+func (c *Cache) Invalidate(ctx context.Context, server string) error {
 	c.invalidations.Add(1)
-	if err := c.backend.Invalidate(context.Background(), server); err != nil {
+	if err := c.backend.Invalidate(ctx, server); err != nil {
 		c.errors.Add(1)
+		c.debts.owe(server)
 		return fmt.Errorf("invalidate cache of server %q: %w", server, err)
 	}
 	return nil
 }
 
 // InvalidateAll is Invalidate for all servers.
-func (c *Cache) InvalidateAll() error {
+func (c *Cache) InvalidateAll(ctx context.Context) error {
 	c.invalidations.Add(1)
-	if err := c.backend.InvalidateAll(context.Background()); err != nil {
+	if err := c.backend.InvalidateAll(ctx); err != nil {
 		c.errors.Add(1)
+		c.debts.owe(everything)
 		return fmt.Errorf("invalidate cache: %w", err)
 	}
 	return nil
@@ -121,6 +132,7 @@ func (c *Cache) Err() error {
 
 // Close closes the backend. The Cache must not be used after it.
 func (c *Cache) Close() error {
+	c.debts.close()
 	if err := c.backend.Close(); err != nil {
 		return fmt.Errorf("close cache: %w", err)
 	}

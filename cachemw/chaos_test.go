@@ -102,7 +102,7 @@ func (l *load) change(ctx context.Context) {
 			continue
 		}
 		n := l.answer.Add(1)
-		if l.cache.Invalidate("a") == nil {
+		if l.cache.Invalidate(ctx, "a") == nil {
 			l.floor.Store(n)
 			l.purges.Add(1)
 		}

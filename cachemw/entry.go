@@ -32,10 +32,15 @@ type Entry struct {
 	Body []byte
 	// Header holds further response headers that may be replayed (ETag, Last-Modified, Vary); nil when none.
 	Header []HeaderField
-	// Stored is when the response was received.
+	// Stored is when the response was made: when it was received, less the age that it had then.
 	Stored time.Time
-	// TTL is its freshness lifetime from Stored.
+	// TTL is its freshness lifetime from Stored. Zero is an entry that is stale at once and kept to be validated.
 	TTL time.Duration
+	// Keep is how long it is kept from Stored; less than TTL counts as TTL. Between the two it is stale: what it may still be
+	// used for is said by its Cache-Control (see Entry.PlainUse), and nothing for MCP results.
+	Keep time.Duration
+	// Cost is how long the upstream took to answer (see RefreshEarly); zero when that is not known.
+	Cost time.Duration
 	// Scope says who may share it.
 	Scope Scope
 	// Generation is the generation of its server when the request for it was sent upstream (see Cache.Generation).
@@ -50,6 +55,12 @@ func (e Entry) Age(now time.Time) time.Duration { return max(0, now.Sub(e.Stored
 
 // Fresh reports whether the entry may be served at now without asking the upstream (RFC 9111 section 4.2).
 func (e Entry) Fresh(now time.Time) bool { return e.Age(now) < e.TTL }
+
+// Kept reports whether the entry is there at now, fresh or stale.
+func (e Entry) Kept(now time.Time) bool { return e.Age(now) < e.kept() }
+
+// kept returns how long the entry is kept from Stored.
+func (e Entry) kept() time.Duration { return max(e.TTL, e.Keep) }
 
 // clone returns an entry that shares no bytes with e.
 func (e Entry) clone() Entry {

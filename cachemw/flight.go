@@ -1,21 +1,16 @@
 package cachemw
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
-// Flights lets one request of several that ask the same question at the same time go upstream, and the others wait for its
-// answer. The zero value is ready. It is a meeting point rather than a loader, because an answer may be streamed:
+// Flights lets one of several requests that ask the same question at the same time go upstream, and the others wait for its
+// answer. The zero value is ready. A request is served by the goroutine of its connection, which may stream what it gets,
+// so this is a meeting point rather than a loader:
 //
-//	f, ctx := flights.Join(ctx, key, generation)
-//	if !f.Leads() {
-//		defer f.Leave()
-//		if e, ok := f.Wait(ctx); ok { … serve e … }
-//		… forward as if there were no flight: errors are not shared …
+//	f := flights.Join(key, generation, partition)
+//	if f.Leads() {
+//		… forward, even when the own client leaves as long as the answer is Wanted, then Land …
 //	}
-//	defer f.Land(Entry{}, false)
-//	… forward with ctx, call f.Leave as soon as the own client is gone, and f.Land with the answer …
+//	… wait for Landed as long as the own deadline allows, then ask for the Entry …
 type Flights struct {
 	mu      sync.Mutex
 	flights map[question]*flight // guarded by mu
@@ -30,99 +25,91 @@ type question struct {
 
 // flight is one request upstream and those who wait for it.
 type flight struct {
-	cancel  context.CancelFunc
-	landed  chan struct{} // closed by Land
-	waiting int           // guarded by Flights.mu; members that have not left
-	entry   Entry         // set before landed is closed
-	ok      bool
+	landed    chan struct{} // closed by Land
+	waiting   int           // guarded by Flights.mu; followers that have not left
+	partition [32]byte      // of the leader
+	entry     Entry         // set before landed is closed
+	ok        bool
 }
 
-// Flight is one request's seat in a flight. Its methods must be called by that request alone, Leave excepted, which any
-// goroutine may call.
+// Flight is one request's seat in a flight. Its methods must be called by that request alone.
 type Flight struct {
-	flights  *Flights
-	question question
-	flight   *flight
-	leads    bool
-	left     sync.Once
+	flights   *Flights
+	question  question
+	flight    *flight
+	partition [32]byte
+	leads     bool
+	left      bool
 }
 
-// Join joins the flight for a key and generation (see Cache.Generation), or begins one. The leader gets a context of the
-// flight, with the values of ctx but neither its deadline nor its end: it ends when every member has left, or when the
-// flight has landed. The others get their own ctx back.
-func (s *Flights) Join(ctx context.Context, key Key, generation uint64) (*Flight, context.Context) {
+// Join joins the flight for a key and generation (see Cache.Generation), or begins one, which the caller must Land. The key
+// may be the public one of requests from several partitions.
+func (s *Flights) Join(key Key, generation uint64, partition [32]byte) *Flight {
 	q := question{key, generation}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.flights[q]; f != nil {
 		f.waiting++
-		return &Flight{flights: s, question: q, flight: f}, ctx
+		return &Flight{flights: s, question: q, flight: f, partition: partition}
 	}
-	flying, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	f := &flight{cancel: cancel, landed: make(chan struct{}), waiting: 1}
+	f := &flight{landed: make(chan struct{}), partition: partition}
 	if s.flights == nil {
 		s.flights = map[question]*flight{}
 	}
 	s.flights[q] = f
-	return &Flight{flights: s, question: q, flight: f, leads: true}, flying
+	return &Flight{flights: s, question: q, flight: f, partition: partition, leads: true}
 }
 
 // Leads reports whether this request is the one that goes upstream.
 func (f *Flight) Leads() bool { return f.leads }
 
-// Wait waits for the answer until ctx is done. It reports false when there is none to share: the leader failed, its answer
-// was not storable, or ctx was done first.
-func (f *Flight) Wait(ctx context.Context) (Entry, bool) {
-	select {
-	case <-f.flight.landed:
-		return f.flight.entry, f.flight.ok
-	default:
-	}
-	select {
-	case <-f.flight.landed:
-		return f.flight.entry, f.flight.ok
-	case <-ctx.Done():
-		return Entry{}, false
-	}
+// Wanted reports whether others wait for the answer.
+func (f *Flight) Wanted() bool {
+	f.flights.mu.Lock()
+	defer f.flights.mu.Unlock()
+	return f.flight.waiting > 0
 }
 
-// Land ends the flight. With ok those who wait get the entry, which must not be changed any more; otherwise each is on its
-// own. Only the leader may call it; calls after the first do nothing. It leaves, too.
+// Landed is closed when the flight is over.
+func (f *Flight) Landed() <-chan struct{} { return f.flight.landed }
+
+// Entry returns the answer of a flight that has landed. It reports false when there is none to share with this request: the
+// leader failed, the answer was not storable, or it is private and not the partition's own. The entry must not be changed.
+func (f *Flight) Entry() (Entry, bool) {
+	own := f.flight.entry.Scope == Public || f.flight.partition == f.partition
+	if !f.flight.ok || !own {
+		return Entry{}, false
+	}
+	return f.flight.entry, true
+}
+
+// Land ends the flight. With ok those who wait get a copy of the entry; otherwise each is on its own, since errors are not
+// shared. Only the leader may call it; calls after the first do nothing.
 func (f *Flight) Land(e Entry, ok bool) {
 	if !f.leads {
 		panic("BUG: a follower landed a flight")
 	}
+	if f.left {
+		return
+	}
+	f.left = true
 	s := f.flights
 	s.mu.Lock()
-	select {
-	case <-f.flight.landed:
-	default:
-		f.flight.entry, f.flight.ok = e, ok
-		close(f.flight.landed)
-		s.removeLocked(f.question, f.flight)
+	defer s.mu.Unlock()
+	if ok && f.flight.waiting > 0 { // copied here: nobody joins any more
+		f.flight.entry, f.flight.ok = e.clone(), true
 	}
-	s.mu.Unlock()
-	f.Leave()
+	delete(s.flights, f.question)
+	close(f.flight.landed)
 }
 
-// Leave gives up this request's interest in the answer. When the last member leaves, the leader's context ends and the
-// flight is over: who comes next begins another. Calls after the first do nothing.
+// Leave gives up a follower's interest in the answer. Calls after the first do nothing.
 func (f *Flight) Leave() {
-	f.left.Do(func() {
-		s := f.flights
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		f.flight.waiting--
-		if f.flight.waiting == 0 {
-			s.removeLocked(f.question, f.flight)
-		}
-	})
-}
-
-// removeLocked takes a flight off the board, so that nobody joins it, and ends its context.
-func (s *Flights) removeLocked(q question, f *flight) {
-	if s.flights[q] == f {
-		delete(s.flights, q)
+	if f.leads || f.left {
+		return
 	}
-	f.cancel()
+	f.left = true
+	f.flights.mu.Lock()
+	defer f.flights.mu.Unlock()
+	f.flight.waiting--
 }

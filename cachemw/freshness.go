@@ -21,13 +21,22 @@ type Freshness struct {
 // false when the result must not be stored: ttlMs absent, zero or not a plain integer, cacheScope absent or unknown (the
 // revision requires both, and no default would be safe), a resultType other than "complete", an "input_required" in
 // particular, a repeated field, or anything but a well-formed object. The result is not changed or kept.
-func ResultFreshness(result []byte) (Freshness, bool) {
+//
+// otherwise is what an operator says of a server whose results do not: it takes the place of a field that is absent, never
+// of one that is there. Its zero value says nothing.
+func ResultFreshness(result []byte, otherwise Freshness) (Freshness, bool) {
 	f, ok := readFields(result)
+	if ok && f.ttlStart == 0 {
+		f.ttl = min(otherwise.TTL, maxTTL)
+	}
 	if !ok || f.ttl <= 0 {
 		return Freshness{}, false
 	}
 	if f.resultType != nil && string(f.resultType) != `"complete"` {
 		return Freshness{}, false
+	}
+	if f.scope == nil && otherwise.Scope != "" {
+		return Freshness{f.ttl, otherwise.Scope}, true
 	}
 	switch string(f.scope) {
 	case `"private"`:

@@ -53,11 +53,33 @@ func TestResultFreshness(t *testing.T) {
 		{"empty", ``, cachemw.Freshness{}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, ok := cachemw.ResultFreshness([]byte(c.result))
+			got, ok := cachemw.ResultFreshness([]byte(c.result), cachemw.Freshness{})
 			if diff := cmp.Diff(c.want, got); diff != "" || ok != c.ok {
 				t.Errorf("ok %v, want %v; %s", ok, c.ok, diff)
 			}
 		})
+	}
+}
+
+// TestResultFreshnessOfAnOperator fills in what a server does not say, and changes nothing of what it says.
+func TestResultFreshnessOfAnOperator(t *testing.T) {
+	minute := cachemw.Freshness{TTL: time.Minute, Scope: cachemw.Public}
+	for result, want := range map[string]cachemw.Freshness{
+		`{"tools":[]}`:                              minute,
+		`{"ttlMs":1000}`:                            {TTL: time.Second, Scope: cachemw.Public},
+		`{"cacheScope":"private"}`:                  {TTL: time.Minute, Scope: cachemw.Private},
+		`{"ttlMs":0}`:                               {},
+		`{"cacheScope":"shared"}`:                   {},
+		`{"resultType":"input_required"}`:           {},
+		`{"ttlMs":1000,"cacheScope":"private"}`:     {TTL: time.Second, Scope: cachemw.Private},
+		`{"ttlMs":"1000","cacheScope":"public"}`:    {},
+		`{"tools":[],"ttlMs":1000,"ttlMs":1000}`:    {},
+		`{"resultType":"complete","resources":[1]}`: minute,
+	} {
+		got, _ := cachemw.ResultFreshness([]byte(result), minute)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", result, diff)
+		}
 	}
 }
 
@@ -112,7 +134,7 @@ func FuzzResultFreshness(f *testing.F) {
 	f.Add([]byte(`{"ttl\u004ds":1000,"cacheScope":"private","_meta":{"ttlMs":1}}`), int64(-1))
 	f.Add([]byte(`{"ttlMs":1e3`), int64(1))
 	f.Fuzz(func(t *testing.T, result []byte, age int64) {
-		before, ok := cachemw.ResultFreshness(result)
+		before, ok := cachemw.ResultFreshness(result, cachemw.Freshness{})
 		if ok && !json.Valid(bytes.ToValidUTF8(result, []byte("?"))) && !strings.Contains(string(result), `\`) {
 			t.Fatalf("%q is not JSON", result)
 		}
@@ -120,7 +142,7 @@ func FuzzResultFreshness(f *testing.F) {
 			t.Fatalf("freshness %+v of %q", before, result)
 		}
 		reduced := cachemw.ReduceTTL(nil, result, time.Duration(age))
-		after, stillFresh := cachemw.ResultFreshness(reduced)
+		after, stillFresh := cachemw.ResultFreshness(reduced, cachemw.Freshness{})
 		if stillFresh && (!ok || after.TTL > before.TTL || after.Scope != before.Scope) {
 			t.Fatalf("%q became fresher: %+v", result, after)
 		}

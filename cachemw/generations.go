@@ -15,8 +15,9 @@ const maxServers = 16384
 // generation is one server's content between two invalidations. Entries point to theirs, so that ending it reaches every
 // entry at once, those included that are about to be stored.
 type generation struct {
-	value uint64
-	ended atomic.Bool
+	server string
+	value  uint64
+	ended  atomic.Bool
 }
 
 // generations are those in force. Their values are unique, so a value alone says which server and which time is meant.
@@ -71,7 +72,7 @@ func (g *generations) beginLocked(server string, value uint64) {
 		}
 		g.endLocked(other)
 	}
-	current := &generation{value: value}
+	current := &generation{server: server, value: value}
 	g.byServer[server], g.byValue[value] = current, current
 }
 

@@ -38,6 +38,7 @@ func TestKeyDependsOnEveryPart(t *testing.T) {
 		"params broken":    func(p *cachemw.KeyParts) { p.Params = []byte(`{"cursor":"1"`) },
 		"query":            func(p *cachemw.KeyParts) { p.Query = []byte("a=1") },
 		"empty parameter":  func(p *cachemw.KeyParts) { p.Query = []byte("&") },
+		"selected":         func(p *cachemw.KeyParts) { p.Selected = []byte("de") },
 		"accept":           func(p *cachemw.KeyParts) { p.Accept = "text/plain" },
 		"protocol version": func(p *cachemw.KeyParts) { p.ProtocolVersion = "2025-11-25" },
 		"capabilities":     func(p *cachemw.KeyParts) { p.Capabilities = nil },
@@ -53,7 +54,7 @@ func TestKeyDependsOnEveryPart(t *testing.T) {
 		}
 		seen[k] = name
 	}
-	if n := reflect.TypeFor[cachemw.KeyParts]().NumField(); n != 11 {
+	if n := reflect.TypeFor[cachemw.KeyParts]().NumField(); n != 12 {
 		t.Errorf("KeyParts has %d fields: does this test change each?", n)
 	}
 }
@@ -200,7 +201,7 @@ func question(p cachemw.KeyParts) string {
 	}
 	return fmt.Sprintf("%q", []string{
 		partition, p.Server, strconv.FormatUint(p.Generation, 10), p.Route, p.Method, meaning(p.Params, true), sortedQuery(p.Query),
-		p.Accept, p.ProtocolVersion, meaning(p.Capabilities, false),
+		string(p.Selected), p.Accept, p.ProtocolVersion, meaning(p.Capabilities, false),
 	})
 }
 

@@ -26,6 +26,8 @@ type KeyParts struct {
 	Params []byte
 	// Query is the raw query string, without "?". The order of parameters with different names does not count.
 	Query []byte
+	// Selected is what the request says in the fields that the answer varies on (RFC 9111 section 4.1).
+	Selected []byte
 	// Accept is the negotiated media type or types.
 	Accept string
 	// ProtocolVersion is the MCP revision.
@@ -36,7 +38,7 @@ type KeyParts struct {
 
 // keyDomain begins every digest. It changes when the meaning of a part does, so that a shared backend never mixes two
 // versions of the gateway.
-const keyDomain = "sark cachemw key 1"
+const keyDomain = "sark cachemw key 2"
 
 // keyWriter holds the memory that making a key takes.
 type keyWriter struct {
@@ -101,6 +103,7 @@ func (w *keyWriter) question(p *KeyParts) {
 	d = appendPart(d, p.Method)
 	d = w.appendJSON(d, p.Params, inParams)
 	d = appendQuery(d, p.Query)
+	d = appendPart(d, p.Selected)
 	d = appendPart(d, p.Accept)
 	d = appendPart(d, p.ProtocolVersion)
 	w.digested = w.appendJSON(d, p.Capabilities, elsewhere)

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
-	"github.com/maypok86/otter/v2/stats"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -25,7 +26,7 @@ const (
 type Memory struct {
 	cache       *otter.Cache[Key, *item]
 	generations *generations
-	evictions   *evictions
+	evicted     evicted
 	maxEntry    int
 	now         func() time.Time
 }
@@ -63,7 +64,6 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 	}
 	m := &Memory{
 		generations: newGenerations(o.Now),
-		evictions:   &evictions{},
 		maxEntry:    int(min(o.MaxBytes/maxShare, math.MaxInt32)),
 		now:         o.Now,
 	}
@@ -73,8 +73,12 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[Key, *item]) time.Duration {
 			return e.Value.keep
 		}),
-		StatsRecorder: m.evictions,
-		Clock:         clock{o.Now},
+		OnDeletion: func(e otter.DeletionEvent[Key, *item]) {
+			if e.Cause == otter.CauseOverflow {
+				m.evicted.add(e.Value.generation.server)
+			}
+		},
+		Clock: clock{o.Now},
 		// Maintenance runs where it is due: it is short, and there is nothing to wait for in Close.
 		Executor: func(f func()) { f() },
 	})
@@ -100,7 +104,7 @@ func (m *Memory) Load(_ context.Context, key Key) (Entry, bool, error) {
 
 // Save implements Backend. An entry that would take too much room is dropped.
 func (m *Memory) Save(_ context.Context, key Key, e Entry) error {
-	m.keep(key, e.clone(), e.TTL)
+	m.keep(key, e.clone(), e.kept()-e.Age(m.now()))
 	return nil
 }
 
@@ -137,7 +141,7 @@ func (m *Memory) Usage() Usage {
 	return Usage{
 		Entries:   m.cache.EstimatedSize(),
 		Bytes:     int64(m.cache.WeightedSize()), //nolint:gosec // bounded by MaxBytes
-		Evictions: m.evictions.count.Load(),
+		Evictions: m.evicted.total(),
 	}
 }
 
@@ -156,14 +160,43 @@ func weight(e Entry) int {
 	return w
 }
 
-// evictions counts evictions and leaves all other statistics out.
-type evictions struct {
-	stats.NoopRecorder
-	count counter
+// EvictionsByServer returns Usage().Evictions by the server whose entries went.
+func (m *Memory) EvictionsByServer() map[string]uint64 {
+	m.evicted.mu.Lock()
+	defer m.evicted.mu.Unlock()
+	return maps.Clone(m.evicted.byServer)
 }
 
-// RecordEviction implements stats.Recorder.
-func (e *evictions) RecordEviction(uint32) { e.count.Add(1) }
+// evicted counts evictions by server, of which there are no more than generations.
+type evicted struct {
+	mu       sync.Mutex
+	byServer map[string]uint64 // guarded by mu
+}
+
+func (e *evicted) add(server string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byServer == nil || len(e.byServer) >= maxServers {
+		before := e.totalLocked()
+		if e.byServer = map[string]uint64{}; before > 0 {
+			e.byServer[""] = before // of servers that are forgotten
+		}
+	}
+	e.byServer[server]++
+}
+
+func (e *evicted) total() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.totalLocked()
+}
+
+func (e *evicted) totalLocked() (n uint64) {
+	for _, of := range e.byServer {
+		n += of
+	}
+	return n
+}
 
 // clock gives otter our clock. It ticks in real time, whatever the clock says: ticks only start the removal of entries
 // that have expired.

@@ -31,6 +31,45 @@ func gaugeFunc(name, help string, value func() float64) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
+// lookups describes the counter of requests.
+var lookups = prometheus.NewDesc("sark_cachemw_lookups_total",
+	"Requests for which caching was considered, by class, server and result; the reason of a bypass is its result.",
+	[]string{"class", "server", "result"}, nil)
+
+// lookupsCollector reads the tally of a Cache.
+type lookupsCollector struct{ c *Cache }
+
+// Describe implements prometheus.Collector.
+func (l lookupsCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lookups }
+
+// Collect implements prometheus.Collector.
+func (l lookupsCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range l.c.Classes() {
+		send := func(result string, n uint64) {
+			ch <- prometheus.MustNewConstMetric(lookups, prometheus.CounterValue, float64(n), s.Class, s.Server, result)
+		}
+		send(Hit.String(), s.Hits)
+		send(Miss.String(), s.Misses)
+		send(Stale.String(), s.Stale)
+		for reason, n := range s.Bypasses {
+			send(reason, n)
+		}
+	}
+}
+
+// registerCache registers what a Cache counts.
+func registerCache(r prometheus.Registerer, c *Cache) error {
+	count := func(n *counter) func() float64 { return func() float64 { return float64(n.Load()) } }
+	return register(r, lookupsCollector{c},
+		counterFunc("sark_cachemw_stores_total", "Entries that were stored.", count(&c.stores)),
+		counterFunc("sark_cachemw_rejects_total", "Entries that were not storable.", count(&c.rejects)),
+		counterFunc("sark_cachemw_invalidations_total", "Invalidations of one server or of all.", count(&c.invalidations)),
+		counterFunc("sark_cachemw_errors_total", "Times that the cache was in trouble, which was a miss.", count(&c.errors)),
+		gaugeFunc("sark_cachemw_invalidations_owed", "1 while an invalidation is tried again, because a layer cannot be reached.",
+			func() float64 { return oneIf(c.debts.any.Load()) }),
+	)
+}
+
 // registerMemory registers what a Memory counts.
 func registerMemory(r prometheus.Registerer, m *Memory) error {
 	return register(r,

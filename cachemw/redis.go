@@ -188,17 +188,17 @@ func (r *Redis) read(ctx context.Context, name string) (stored, error) {
 	return s, nil
 }
 
-// servable reports whether an entry is fresh and was not stored in the future.
+// servable reports whether an entry is kept and was not stored in the future.
 func (r *Redis) servable(e Entry) bool {
 	now := r.now()
-	return e.Fresh(now) && e.Stored.Before(now.Add(clockSkew))
+	return e.Kept(now) && e.Stored.Before(now.Add(clockSkew))
 }
 
 // Save implements Backend. An entry that is too large, or whose generation was never read here, is dropped. The server
 // forgets it at the end of its lifetime.
 func (r *Redis) Save(ctx context.Context, key Key, e Entry) error {
 	server, known := r.names.of(e.Generation)
-	left := e.Stored.Add(e.TTL).Sub(r.now())
+	left := e.Stored.Add(e.kept()).Sub(r.now())
 	if !known || left < time.Millisecond {
 		return nil
 	}
@@ -256,6 +256,9 @@ func (r *Redis) entryKey(key Key) string { return r.prefix + "response:" + hex.E
 
 // generationKey returns the name of a server's generation record.
 func (r *Redis) generationKey(server string) string { return r.prefix + "generation:" + server }
+
+// lockKey returns the name of the lock of an entry's refresh.
+func (r *Redis) lockKey(key Key) string { return r.prefix + "lock:" + hex.EncodeToString(key[:]) }
 
 // epochKey returns the name of the epoch record.
 func (r *Redis) epochKey() string { return r.prefix + "epoch" }

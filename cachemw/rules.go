@@ -7,47 +7,31 @@ import (
 )
 
 // CacheableMethod reports whether results of a JSON-RPC method may be cached at all: those that MCP revision 2026-07-28
-// (server/utilities/caching) gives ttlMs and cacheScope, apart from resources/read, whose results are not kept yet.
+// (server/utilities/caching) gives ttlMs and cacheScope.
 func CacheableMethod(method string) bool {
 	switch method {
-	case "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list":
+	case "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list",
+		"resources/read":
 		return true
 	}
 	return false
 }
 
-// Storable reports whether an entry may be stored: a fresh 200 with a body, of a known scope, that is no event stream,
-// sets no cookie and varies on nothing the key does not know.
+// Storable reports whether an entry may be stored: a 200 with a body and a lifetime, of a known scope, that is no event
+// stream, sets no cookie and does not vary on everything. What else it varies on has to be part of its key (see
+// KeyParts.Selected).
 func Storable(e Entry) bool {
-	if e.Status != http.StatusOK || len(e.Body) == 0 || e.TTL <= 0 || e.Stored.IsZero() {
+	if e.Status != http.StatusOK || len(e.Body) == 0 || e.TTL < 0 || e.kept() <= 0 || e.Stored.IsZero() {
 		return false
 	}
 	if e.Scope != Private && e.Scope != Public {
 		return false
 	}
-	mediaType, _, _ := strings.Cut(e.ContentType, ";")
-	if strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream") {
+	if isEventStream(e.ContentType) {
 		return false
 	}
 	for _, h := range e.Header {
-		if strings.EqualFold(h.Name, "Set-Cookie") || strings.EqualFold(h.Name, "Vary") && !variesByKey(h.Value, e.Scope) {
-			return false
-		}
-	}
-	return true
-}
-
-// variesByKey reports whether all that a Vary header names is part of the key: what the caller accepts, and for private
-// entries who the caller is.
-func variesByKey(vary string, scope Scope) bool {
-	for name := range strings.SplitSeq(vary, ",") {
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "", "accept":
-		case "authorization", "x-api-key":
-			if scope != Private {
-				return false
-			}
-		default:
+		if strings.EqualFold(h.Name, "Set-Cookie") || strings.EqualFold(h.Name, "Vary") && strings.Contains(h.Value, "*") {
 			return false
 		}
 	}

@@ -98,7 +98,7 @@ func NewTiered(l1 *Memory, l2 Backend, o TieredOptions) (*Tiered, error) {
 func (t *Tiered) Load(ctx context.Context, key Key) (Entry, bool, error) {
 	if t.listening.Load() {
 		e, ok, err := t.l1.Load(ctx, key)
-		if ok && e.Fresh(t.now()) {
+		if ok && e.Kept(t.now()) {
 			t.l1Hits.Add(1)
 			return e, true, err
 		}
@@ -121,7 +121,7 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry) error {
 // keep keeps an entry in L1, if its generation is known there to be current.
 func (t *Tiered) keep(key Key, e Entry) {
 	if t.listening.Load() {
-		t.l1.keep(key, e, min(t.ttl, e.TTL-e.Age(t.now())))
+		t.l1.keep(key, e, min(t.ttl, e.kept()-e.Age(t.now())))
 	}
 }
 
@@ -245,6 +245,9 @@ func (t *Tiered) Hits() (l1, l2 uint64) { return t.l1Hits.Load(), t.l2Hits.Load(
 
 // Usage implements Backend. It is what L1 holds: the memory of this gateway. What L2 holds it shares.
 func (t *Tiered) Usage() Usage { return t.l1.Usage() }
+
+// EvictionsByServer returns Usage().Evictions by the server whose entries went.
+func (t *Tiered) EvictionsByServer() map[string]uint64 { return t.l1.EvictionsByServer() }
 
 // Err returns why a layer is not in use at the moment; nil when both are.
 func (t *Tiered) Err() error {

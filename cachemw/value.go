@@ -10,9 +10,9 @@ import (
 
 const (
 	// valueVersion is the first byte of every value. It changes when their layout does.
-	valueVersion = 1
-	// valueFixed is how many bytes come before the first part: version, flags, status, generation, stored, lifetime.
-	valueFixed = 1 + 1 + 2 + 8 + 8 + 8
+	valueVersion = 2
+	// valueFixed is how many bytes come before the first part: version, flags, status, generation, stored, lifetime, kept, cost.
+	valueFixed = 1 + 1 + 2 + 8 + 8 + 8 + 8 + 8
 	// maxNameBytes bounds the name of a server and a media type in a value.
 	maxNameBytes = 1 << 10
 	// maxHeaderFields and maxHeaderBytes bound the headers of a value.
@@ -42,7 +42,7 @@ const (
 // nothing in one is trusted: every length is bounded, every byte is accounted for, and with a key the value must be signed
 // for the name it was found under.
 //
-//	version flags status(2) generation(8) stored(8) lifetime(8)
+//	version flags status(2) generation(8) stored(8) lifetime(8) kept(8) cost(8)
 //	server, content type, number of headers, {name, value}..., body: each with its length before it (4)
 //	signature (32, with a key only)
 type codec struct {
@@ -72,7 +72,9 @@ func (c codec) encode(name string, s stored) ([]byte, bool) {
 	v = binary.BigEndian.AppendUint16(v, uint16(e.Status)) //nolint:gosec // it is storable: 200
 	v = binary.BigEndian.AppendUint64(v, e.Generation)
 	v = binary.BigEndian.AppendUint64(v, uint64(e.Stored.UnixNano()))
-	v = binary.BigEndian.AppendUint64(v, uint64(e.TTL)) //nolint:gosec // the same bits come back
+	v = binary.BigEndian.AppendUint64(v, uint64(e.TTL))  //nolint:gosec // the same bits come back
+	v = binary.BigEndian.AppendUint64(v, uint64(e.Keep)) //nolint:gosec // as above
+	v = binary.BigEndian.AppendUint64(v, uint64(e.Cost)) //nolint:gosec // as above
 	v = appendSized(v, s.server)
 	v = appendSized(v, e.ContentType)
 	v = binary.BigEndian.AppendUint32(v, uint32(len(e.Header))) //nolint:gosec // bounded by the size
@@ -133,7 +135,9 @@ func parseSound(value []byte) (stored, rejection) {
 	if !ok {
 		return stored{}, rejectMalformed
 	}
-	if s.server == "" || !Storable(s.entry) || s.entry.TTL > maxTTL || s.entry.Generation == 0 {
+	e := s.entry
+	bad := s.server == "" || !Storable(e) || e.TTL > maxTTL || e.Generation == 0
+	if bad || e.Keep < 0 || e.Keep > 2*maxTTL || e.Cost < 0 || e.Cost > maxTTL {
 		return stored{}, rejectUnstorable
 	}
 	return s, ""
@@ -154,6 +158,8 @@ func parseValue(value []byte) (s stored, ok bool) {
 	e.Generation = binary.BigEndian.Uint64(value[4:])
 	e.Stored = time.Unix(0, int64(binary.BigEndian.Uint64(value[12:]))).UTC() //nolint:gosec // any time will do
 	e.TTL = time.Duration(binary.BigEndian.Uint64(value[20:]))                //nolint:gosec // Storable refuses negative ones
+	e.Keep = time.Duration(binary.BigEndian.Uint64(value[28:]))               //nolint:gosec // parseSound refuses negative ones
+	e.Cost = time.Duration(binary.BigEndian.Uint64(value[36:]))               //nolint:gosec // as above
 	p := parts{rest: value[valueFixed:]}
 	s.server = p.text(maxNameBytes)
 	e.ContentType = p.text(maxNameBytes)

@@ -32,8 +32,15 @@ type Server struct {
 	// Exchange is the token endpoint for authorization: exchange.
 	Exchange TokenExchange `key:"exchange"`
 	// CacheScope overrides the server's own cacheScope; private keeps replies
-	// that the server calls public apart for each caller.
+	// that the server calls public apart for each caller. Public shares those
+	// of which the server says nothing with everybody who may ask; what it
+	// calls private stays private.
 	CacheScope string `key:"cache_scope" enum:"|private|public"`
+	// CacheTTL is how long cacheable results (server/discover, the lists,
+	// resources/read) stay fresh when the server does not say, as servers of
+	// revisions before 2026-07-28 never do. They are kept apart for each caller
+	// and session unless cache_scope is public. 0 keeps none.
+	CacheTTL time.Duration `key:"cache_ttl" default:"0s" min:"0s" max:"24h"`
 	// Passthrough lists other exact paths of the server that are reachable;
 	// everything else is 404.
 	Passthrough []string `key:"passthrough"`

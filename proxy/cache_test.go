@@ -331,14 +331,14 @@ func TestCacheInvalidationDuringAForward(t *testing.T) {
 	c := g.Dial(t)
 	postModern(c, "admin", "1", "tools/list", "")
 	g.Upstream.AwaitRequests(t, 1)
-	if err := g.cache.Invalidate("desk"); err != nil {
+	if err := g.cache.Invalidate(t.Context(), "desk"); err != nil {
 		t.Fatal(err)
 	}
 	close(proceed)
 	diff(t, "first", "MISS", readAnswer(c).Cache)
 	diff(t, "after the invalidation", "MISS", g.list(t, "admin", "2").Cache)
 	diff(t, "after that", "HIT", g.list(t, "admin", "3").Cache)
-	if err := g.cache.InvalidateAll(); err != nil {
+	if err := g.cache.InvalidateAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	diff(t, "after another", "MISS", g.list(t, "admin", "4").Cache)

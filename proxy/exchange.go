@@ -10,7 +10,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sark/authz"
-	"sark/cachemw"
 	"sark/internal/audit"
 	"sark/internal/authn"
 	"sark/internal/mcp"
@@ -97,17 +96,6 @@ type counters struct {
 	asked   int    // requests of the server to the client
 	refused int    // of them denied
 	told    []byte // what the local handler tells the trail: a JSON object, or nil
-}
-
-// cacheState is what lookup found out.
-type cacheState struct {
-	status     string // HIT, MISS, BYPASS or ""
-	entry      cachemw.Entry
-	partition  [32]byte // who may share a private entry
-	private    cachemw.Key
-	public     cachemw.Key
-	generation uint64
-	ttl        time.Duration // of routes whose lifetime is configured
 }
 
 // begin starts an exchange: the only step that cannot refuse.

@@ -45,6 +45,7 @@ func (h *Handler) send(x *Exchange) {
 	if credential != nil {
 		req.Header.SetCanonical([]byte("Authorization"), credential)
 	}
+	x.validate()
 	req.SetRequestURI(x.upstreamURI())
 	req.Header.SetHost(s.hostHeader)
 	resp.Reset()
@@ -67,7 +68,7 @@ func (h *Handler) send(x *Exchange) {
 // which cancels the call.
 func (x *Exchange) look(now time.Time) error {
 	switch {
-	case gone(x.ctx.Conn()):
+	case gone(x.ctx.Conn()) && !x.awaited():
 		x.left = errClientGone
 	case x.h.phase.Load() == abandoning:
 		x.left = errDraining

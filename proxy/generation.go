@@ -6,7 +6,11 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sark/cachemw"
+
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sark/cachemw"
 )
 
 // shared is what all generations of a handler have in common.
@@ -14,6 +18,8 @@ type shared struct {
 	metrics  *metrics
 	inflight atomic.Int64
 	pool     sync.Pool
+	flights  cachemw.Flights
+	habits   habits
 	streams  openStreams
 	phase    atomic.Int32 // of the way down: serving, draining, abandoning
 	live     atomic.Pointer[Handler]

@@ -29,15 +29,6 @@ type Decider interface {
 	Decide(ctx context.Context, in *authz.Input) authz.Decision
 }
 
-// Cache keeps upstream replies. There are no errors: trouble is a miss.
-type Cache interface {
-	Lookup(ctx context.Context, k cachemw.Key) (cachemw.Entry, bool)
-	Store(ctx context.Context, k cachemw.Key, e cachemw.Entry)
-	// Generation is read before a forward and stored with the fill, so that a fill which overlaps an invalidation is
-	// never served.
-	Generation(server string) uint64
-}
-
 // Recorder takes room in the audit spool. Its error means that there is none: nothing may be forwarded.
 type Recorder interface {
 	Reserve(intent *audit.Event) (audit.Ticket, error)
@@ -144,6 +135,7 @@ func (h *Handler) guard(x *Exchange) {
 	h.o.Log.Error("panic while serving a request",
 		zap.Stringer("exchange_id", x.ID), zap.Any("panic", cause), zap.ByteString("stack", debug.Stack()))
 	h.metrics.panics.Inc()
+	h.land(x, cachemw.Entry{}, false)
 	if x.recorded {
 		return
 	}
@@ -178,6 +170,8 @@ type Options struct {
 	Cache Cache
 	// CacheRules are the lifetimes of the management API's routes.
 	CacheRules cachemw.Rules
+	// CacheKeys sends X-Cache-Key, which tells callers what others have asked: for development.
+	CacheKeys bool
 	// PartitionByPrincipal shares private entries between credentials of one principal (cache.partition: principal).
 	PartitionByPrincipal bool
 	// Limiter is asked once for each request that is to be forwarded and has a limit; nil forbids limits, those of

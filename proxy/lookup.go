@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -14,188 +16,225 @@ import (
 const (
 	cacheHit    = "HIT"
 	cacheMiss   = "MISS"
+	cacheStale  = "STALE"
 	cacheBypass = "BYPASS"
 )
 
+// eagerness is the beta of early refreshes (see cachemw.RefreshEarly).
+const eagerness = 1
+
+// Cache keeps upstream replies. There are no errors on the way of a request: trouble is a miss.
+type Cache interface {
+	// Lookup returns what is kept under a key, fresh or stale.
+	Lookup(ctx context.Context, k cachemw.Key) (cachemw.Entry, bool)
+	// Store keeps an entry, if it may be stored.
+	Store(ctx context.Context, k cachemw.Key, e cachemw.Entry)
+	// Generation is read before a forward and stored with the fill, so that a fill which overlaps an invalidation is
+	// never served. Zero means that nothing may be looked up or stored.
+	Generation(server string) uint64
+	// Invalidate makes sure that what is kept of a server is not served again.
+	Invalidate(ctx context.Context, server string) error
+	// TryRefresh reports whether this gateway is the one to refresh an entry that can be served meanwhile.
+	TryRefresh(ctx context.Context, k cachemw.Key, e cachemw.Entry) bool
+	// Count counts a request for which caching was considered.
+	Count(class, server string, r cachemw.Result)
+}
+
 // lookup answers from cache when it can. It comes after the decision, so a hit never skips policy, and entries hold what
-// the upstream said, so filtering still follows. It returns true when x has an answer.
+// the upstream said, so filtering still follows. Of several requests for what is not there one goes on and the others wait
+// here for its answer, each as long as it would wait for the upstream. It returns true when x has an answer.
 func (h *Handler) lookup(x *Exchange) bool {
-	if h.o.Cache == nil || x.problem != nil {
+	if h.o.Cache == nil || x.problem != nil || !h.cacheable(x) {
 		return false
 	}
-	kind := h.cacheable(x)
-	if kind == "" {
+	c := &x.cache
+	if c.result.Bypass() {
+		c.status = cacheBypass
 		return false
 	}
-	x.cache.status = kind
-	h.metrics.lookup(kind)
-	if kind == cacheBypass {
-		return false
-	}
-	ctx := x.context()
+	h.miss(x, "uri-miss")
 	h.keys(x)
-	e, ok := h.o.Cache.Lookup(ctx, x.cache.private)
-	if !ok {
-		e, ok = h.o.Cache.Lookup(ctx, x.cache.public)
+	switch {
+	case c.generation == 0:
+		return false
+	case c.plain != nil:
+		return h.lookupPlain(x)
 	}
+	e, ok := h.find(x, x.cache.private)
 	if !ok {
-		x.cache.status = cacheMiss
-		h.metrics.lookup(cacheMiss)
+		e, ok = h.find(x, x.cache.public)
+	}
+	if !ok || !e.Fresh(h.o.Now()) {
+		return h.fly(x)
+	}
+	c.entry = e
+	if h.refreshes(x) {
 		return false
 	}
-	x.cache.entry, x.cache.status = e, cacheHit
-	h.metrics.lookup(cacheHit)
-	return true
+	return x.serve()
 }
 
 // APICacheName is the name under which replies of the local handler are kept, for invalidation.
 const APICacheName = "api"
 
-// considered marks a request that may be answered from cache, before it is known whether it is.
-const considered = "considered"
+// find looks one key up. What a policy keeps from being stored for longer is not served when it is older.
+func (h *Handler) find(x *Exchange, k cachemw.Key) (cachemw.Entry, bool) {
+	e, ok := h.o.Cache.Lookup(x.context(), k)
+	if ttl := x.Decision.Obligations.CacheTTL; ok && ttl >= 0 && e.Age(h.o.Now()) >= ttl {
+		return cachemw.Entry{}, false
+	}
+	return e, ok
+}
 
-// cacheable says whether caching applies: "" not at all, BYPASS for a request that would be cacheable but asks for more
-// than a stored answer can give, considered otherwise.
-func (h *Handler) cacheable(x *Exchange) string {
-	if x.target.kind == kindLocal {
+// serve ends the search with the entry in hand.
+func (x *Exchange) serve() bool {
+	c := &x.cache
+	c.status, c.result = cacheHit, cachemw.Hit
+	if !c.entry.Fresh(x.h.o.Now()) {
+		c.status, c.result = cacheStale, cachemw.Stale
+	}
+	return true
+}
+
+// miss notes that the upstream will be asked, and why.
+func (h *Handler) miss(x *Exchange, why string) {
+	x.cache.status, x.cache.result, x.cache.why = cacheMiss, cachemw.Miss, why
+}
+
+// refreshes reports whether this request asks the upstream although the entry in hand may be served: to spread the ends of
+// lifetimes, or because it is stale. Of all gateways one request does, and has the entry to fall back on; no request goes
+// upstream that is not somebody's decided and recorded one.
+func (h *Handler) refreshes(x *Exchange) bool {
+	c := &x.cache
+	if e := &c.entry; e.Fresh(h.o.Now()) && !cachemw.RefreshEarly(*e, h.o.Now(), e.Cost, eagerness, 1-rand.Float64()) { //nolint:gosec // a die, no secret
+		return false
+	}
+	key := c.private
+	if c.entry.Scope == cachemw.Public {
+		key = c.public
+	}
+	f := h.flights.Join(key, c.generation, c.partition)
+	if !f.Leads() {
+		f.Leave()
+		return false
+	}
+	if !h.o.Cache.TryRefresh(x.context(), key, c.entry) {
+		f.Land(cachemw.Entry{}, false)
+		return false
+	}
+	c.flight, c.spare = f, true
+	return true
+}
+
+// cacheable reports whether caching applies. For a request that would be cacheable but asks for more than a stored answer
+// can give, the result is the reason.
+func (h *Handler) cacheable(x *Exchange) bool {
+	c := &x.cache
+	switch x.target.kind {
+	case kindLocal:
+		c.class, c.server, c.name = x.Call.Route, APICacheName, APICacheName
 		ttl, ok := h.o.CacheRules.TTL(x.Call.Route)
-		if !ok || !x.ctx.IsGet() {
-			if x.ctx.IsGet() {
-				return cacheBypass
-			}
-			return ""
+		if c.ttl = ttl; !ok {
+			c.result = cachemw.BypassRoute
 		}
-		x.cache.ttl = ttl
-		return considered
+		return x.ctx.IsGet()
+	case kindPassthrough:
+		return h.cacheablePlain(x)
+	case kindMCP:
+		if x.Call.Kind != mcp.Request || !cachemw.CacheableMethod(x.Call.Method) {
+			return false
+		}
+		c.class, c.server, c.name = x.Call.Method, x.target.server.name, x.target.server.name
+		c.result = x.bypassMCP()
+		return true
+	case kindMetadata:
 	}
-	if x.target.kind != kindMCP || x.Call.Kind != mcp.Request || !cachemw.CacheableMethod(x.Call.Method) {
-		return ""
-	}
+	return false
+}
+
+// bypassMCP is why a request must not be answered from cache, or Hit. Legacy results say nothing about their freshness, so
+// legacy requests are for servers of which the configuration does; their sessions have entries of their own.
+func (x *Exchange) bypassMCP() cachemw.Result {
 	hd := &x.ctx.Request.Header
-	if x.Call.Streams || x.Call.Era != mcp.Modern || len(hd.Peek("Mcp-Session-Id")) > 0 || len(hd.Peek("Last-Event-Id")) > 0 {
-		return cacheBypass // legacy results say nothing about their freshness
+	session := len(hd.Peek(sessionHeader)) > 0
+	switch {
+	case x.Call.Streams || len(hd.Peek("Last-Event-Id")) > 0:
+		return cachemw.BypassStream
+	case x.Call.Era == mcp.Modern && session:
+		return cachemw.BypassSession
+	case x.Call.Era != mcp.Modern && x.target.server.says.TTL == 0:
+		return cachemw.BypassLegacy
+	case len(hd.Peek("Cookie")) > 0:
+		return cachemw.BypassCookie
 	}
-	return considered
+	return cachemw.Hit
 }
 
 // keys computes where an answer would be. The generation is read before the forward.
 func (h *Handler) keys(x *Exchange) {
-	name := APICacheName
-	if x.target.server != nil {
-		name = x.target.server.name
-	}
-	x.cache.generation = h.o.Cache.Generation(name)
+	c := &x.cache
+	c.generation = h.o.Cache.Generation(c.name)
 	_, query, _ := bytes.Cut(x.ctx.Request.Header.RequestURI(), []byte{'?'})
-	x.cache.partition = h.partition(x)
+	c.partition = h.partition(x)
 	parts := cachemw.KeyParts{
-		Partition: x.cache.partition[:], Server: name, Generation: x.cache.generation,
+		Partition: c.partition[:], Server: c.name, Generation: c.generation,
 		Route: x.Call.Route, Method: x.Call.Method, Params: x.Call.Params, Query: query,
 		ProtocolVersion: x.Call.ProtocolVersion, Capabilities: x.Call.ClientCapabilities,
 	}
-	if x.target.kind == kindLocal {
+	if x.target.kind != kindMCP {
 		parts.Method = x.path
 	}
-	x.cache.private, x.cache.public = cachemw.NewKeys(parts)
+	if c.plain != nil {
+		parts.Query = bytes.Clone(query) // they are used again when the request's headers have changed
+		c.plain.parts = parts
+	}
+	c.private, c.public = cachemw.NewKeys(parts)
 }
 
-// partition is who may share a private entry: the credential, or by configuration the principal behind it.
+// partition is who may share a private entry: the credential, or by configuration the principal behind it, and the session
+// of the legacy era.
 func (h *Handler) partition(x *Exchange) [32]byte {
 	p := x.Principal
-	if !h.o.PartitionByPrincipal || p.KeyID != "" {
+	session := x.ctx.Request.Header.Peek(sessionHeader)
+	byPrincipal := h.o.PartitionByPrincipal && p.KeyID == ""
+	if !byPrincipal && len(session) == 0 {
 		return p.Fingerprint
 	}
 	d := sha256.New()
-	for _, part := range append([]string{p.Issuer, p.ID, p.ClientID}, p.Scopes...) {
-		d.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+	part := func(s string) { d.Write([]byte(strconv.Itoa(len(s)) + ":" + s)) }
+	if byPrincipal {
+		for _, s := range append([]string{p.Issuer, p.ID, p.ClientID}, p.Scopes...) {
+			part(s)
+		}
+	} else {
+		part(string(p.Fingerprint[:]))
+	}
+	if len(session) > 0 {
+		part("session")
+		part(string(session))
 	}
 	return [32]byte(d.Sum(nil))
 }
 
-// storable offers an upstream's result to the cache. result is the JSON of the result member.
-func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
-	resp := &x.ctx.Response
-	if x.cache.status != cacheMiss || x.target.kind != kindMCP || resp.StatusCode() != 200 || len(resp.Header.Peek("Set-Cookie")) > 0 {
-		return
-	}
-	fresh, ok := cachemw.ResultFreshness(result)
-	if !ok {
-		return
-	}
-	if ttl := x.Decision.Obligations.CacheTTL; ttl >= 0 && ttl < fresh.TTL {
-		fresh.TTL = ttl
-	}
-	scope, key := fresh.Scope, x.cache.private
-	if x.target.server.private {
-		scope = cachemw.Private
-	}
-	if scope == cachemw.Public {
-		key = x.cache.public
-	}
-	if fresh.TTL <= 0 {
-		return
-	}
-	h.o.Cache.Store(x.context(), key, cachemw.Entry{
-		Status: 200, ContentType: "application/json", Body: result,
-		Framed: eventStream(resp.Header.ContentType()),
-		Stored: now, TTL: fresh.TTL, Scope: scope, Generation: x.cache.generation,
-	})
-}
-
-// storePlain offers a reply of the management API to the cache.
-func (h *Handler) storePlain(x *Exchange, now time.Time) {
-	resp := &x.ctx.Response
-	if x.cache.status != cacheMiss || x.target.kind != kindLocal || resp.StatusCode() != 200 {
-		return
-	}
-	h.o.Cache.Store(x.context(), x.cache.private, cachemw.Entry{
-		Status: 200, ContentType: string(resp.Header.ContentType()), Body: resp.Body(),
-		Stored: now, TTL: x.cache.ttl, Scope: cachemw.Private, Generation: x.cache.generation,
-	})
-}
-
-// replay writes the stored answer as the upstream's reply would stand there, with the caller's id and what is left of its
-// lifetime.
-// It is JSON; frame makes an event of it after it was filtered.
-func (h *Handler) replay(x *Exchange) {
-	e, resp := &x.cache.entry, &x.ctx.Response
-	age := e.Age(h.o.Now())
-	resp.SetStatusCode(e.Status)
-	resp.Header.SetContentType(e.ContentType)
-	x.number("Age", age/time.Second)
-	if x.target.kind == kindLocal {
-		resp.SetBody(e.Body)
-	} else {
-		x.scratch = cachemw.ReduceTTL(x.scratch[:0], e.Body, age)
-		resp.SetBodyRaw(mcp.AppendResult(make([]byte, 0, len(x.scratch)+64), x.Call.ID, x.scratch))
-	}
-	x.cacheHeaders(e.TTL - age)
-}
-
-// frame turns a replayed result into an event stream of one event when the upstream answered so and the caller accepts it.
-func (h *Handler) frame(x *Exchange) {
-	accepts := bytes.Contains(x.ctx.Request.Header.Peek("Accept"), []byte("text/event-stream"))
-	if x.problem != nil || !x.cache.entry.Framed || !accepts {
-		return
-	}
-	resp := &x.ctx.Response
-	resp.Header.SetContentType("text/event-stream")
-	resp.SetBodyRaw(mcp.AppendFrame(make([]byte, 0, len(resp.Body())+32), resp.Body()))
-}
-
-// cacheHeaders tells the caller about caching where it was considered.
-func (x *Exchange) cacheHeaders(left time.Duration) {
-	if x.cache.status == "" {
-		return
-	}
-	hd := &x.ctx.Response.Header
-	hd.Set("X-Cache", x.cache.status)
-	if left > 0 {
-		x.number("X-Cache-Ttl", left/time.Second)
-	}
-}
-
-// number sets a header of the reply, given in canonical form.
-func (x *Exchange) number(name string, n time.Duration) {
-	x.scratch = strconv.AppendInt(x.scratch[:0], int64(n), 10)
-	x.ctx.Response.Header.SetCanonical([]byte(name), x.scratch)
+// cacheState is what lookup found out.
+type cacheState struct {
+	status     string // HIT, MISS, STALE, BYPASS or ""
+	class      string // of statistics: route or method; "" where caching was not considered
+	server     string // of statistics
+	name       string // whose generation it is
+	why        string // the upstream is asked (RFC 9211 section 2.2)
+	result     cachemw.Result
+	entry      cachemw.Entry // found, and fallen back on when spare or ifError is set
+	partition  [32]byte      // who may share a private entry
+	private    cachemw.Key
+	public     cachemw.Key
+	generation uint64
+	ttl        time.Duration // of routes whose lifetime is configured
+	flight     *cachemw.Flight
+	plain      *plainState // of plain HTTP
+	spare      bool        // the entry may be served all the same
+	ifError    bool        // the entry may be served when the upstream fails
+	collapsed  bool        // the answer is that of another request
+	stored     bool        // and for how long it is fresh:
+	lifetime   time.Duration
 }

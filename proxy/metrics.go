@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sark/internal/audit"
@@ -13,7 +11,6 @@ type metrics struct {
 	requests map[audit.Outcome]prometheus.Counter
 	duration prometheus.Histogram
 	upstream prometheus.Histogram
-	lookups  map[string]prometheus.Counter // by cacheHit, cacheMiss, cacheBypass
 	streams  prometheus.Gauge
 	hidden   prometheus.Counter
 	dropped  prometheus.Counter
@@ -27,10 +24,8 @@ var latencyBuckets = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, 
 
 func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, error) {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sark_proxy_requests_total", Help: "Requests by how they ended."}, []string{"outcome"})
-	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sark_cachemw_lookups_total", Help: "Requests for which caching was considered, by result."}, []string{"result"})
 	m := &metrics{
 		requests: map[audit.Outcome]prometheus.Counter{},
-		lookups:  map[string]prometheus.Counter{},
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sark_proxy_request_duration_seconds", Help: "Time from accept to the last byte.", Buckets: latencyBuckets}),
 		upstream: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "sark_proxy_upstream_duration_seconds", Help: "Time from the first byte sent upstream to the head of the reply.", Buckets: latencyBuckets}),
 		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sark_proxy_streams_open", Help: "Replies being streamed."}),
@@ -43,23 +38,13 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 	for _, o := range []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeClientGone, audit.OutcomeUpstreamFailed} {
 		m.requests[o] = requests.WithLabelValues(string(o))
 	}
-	for _, result := range []string{cacheHit, cacheMiss, cacheBypass} {
-		m.lookups[result] = lookups.WithLabelValues(strings.ToLower(result))
-	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."}, inflight)
-	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, lookups, m.streams, m.hidden, m.dropped, m.panics, m.handshakes, gauge} {
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.handshakes, gauge} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
-}
-
-// lookup counts a request by what x.cache.status says of it.
-func (m *metrics) lookup(status string) {
-	if c, ok := m.lookups[status]; ok {
-		c.Inc()
-	}
 }
 
 func (m *metrics) observe(x *Exchange, outcome audit.Outcome) {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"sark/authz"
+	"sark/cachemw"
 	"sark/internal/audit"
 	"sark/internal/authn"
 	"sark/internal/mcp"
@@ -60,6 +61,10 @@ func (h *Handler) finish(x *Exchange, outcome audit.Outcome) {
 	x.recorded = true
 	if x.part != nil {
 		*x.part = part{id: x.Call.ID, answers: x.Call.Kind == mcp.Request}
+	}
+	if x.cache.class != "" {
+		h.land(x, cachemw.Entry{}, false)
+		h.o.Cache.Count(x.cache.class, x.cache.server, x.cache.result)
 	}
 	phase := audit.PhaseSingle
 	if x.opened {

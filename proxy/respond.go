@@ -15,9 +15,10 @@ import (
 // recorded before it is written; anything else is pulled by the server after the handler returned, and recorded at its
 // end.
 func (h *Handler) respond(x *Exchange) {
+	h.reconcile(x)
 	switch {
 	case x.problem != nil:
-	case x.cache.status == cacheHit:
+	case x.answered():
 		h.replay(x)
 		h.filter(x)
 		h.frame(x)
@@ -48,7 +49,7 @@ func (x *Exchange) mark() {
 	if x.limits.n > 0 {
 		x.limitHeaders()
 	}
-	if x.cache.status == cacheMiss || x.cache.status == cacheBypass {
+	if !x.answered() {
 		x.cacheHeaders(0)
 	}
 }
@@ -146,6 +147,9 @@ func (x *Exchange) tooLarge() string {
 
 // note remembers what a reply says, and offers its result to the cache.
 func (h *Handler) note(x *Exchange, r *mcp.Reply) {
+	if r.Method != "" && r.ID == nil {
+		h.heard(x, r.Method)
+	}
 	if r.Code != 0 {
 		x.out.rpcCode = r.Code
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"sark/authz"
+	"sark/cachemw"
 	"sark/internal/limit"
 )
 
@@ -29,12 +31,16 @@ type ServerOptions struct {
 	ForwardAuthorization bool
 	// Resource is its identifier as an OAuth resource; "" takes Options.PublicURL and the path of the endpoint.
 	Resource string
-	// CacheScope overrides a "public" of the server: "private", or empty.
+	// CacheScope is "private" to keep what the server calls public apart for each caller, or "public" to share results of
+	// which the server says nothing; or empty.
 	CacheScope string
 	// State says whether the server is asked at all.
 	State ServerState
 	// Registered says that the server comes from the registry: it is served at /NAME/mcp alone.
 	Registered bool
+	// CacheTTL is how long results stay fresh of which the server says nothing, those of the legacy era in particular; 0
+	// keeps none.
+	CacheTTL time.Duration
 	// Passthrough lists other exact paths that are forwarded; everything else is 404.
 	Passthrough []string
 	// Rate is how many calls of everybody are forwarded to it; the zero Rate takes Options.Rates.
@@ -97,6 +103,7 @@ type server struct {
 	tools      map[string]authz.Tool
 	forward    bool // the caller's credential is passed on
 	private    bool // cache scope "public" is not honoured
+	says       cachemw.Freshness
 	rate       limit.Rate
 	state      ServerState
 	registered bool
@@ -183,7 +190,7 @@ var (
 // newServer describes a server, without its connections.
 func newServer(o *ServerOptions, at endpoint) *server {
 	s := &server{
-		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private", rate: o.Rate, state: o.State, registered: o.Registered,
+		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private", says: says(o), rate: o.Rate, state: o.State, registered: o.Registered,
 		policy:     authz.Server{ID: cmp.Or(o.ID, o.Name), Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
 		tools:      make(map[string]authz.Tool, len(o.Tools)),
 		hostHeader: at.host, resource: o.Resource,

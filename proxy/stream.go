@@ -100,6 +100,7 @@ func (s *bodyStream) read(p []byte) (n int, err error) {
 		s.fail = errBatchLarge
 		return 0, s.fail
 	}
+	s.x.copyFill(p[:n])
 	s.renew()
 	return n, err
 }
@@ -214,6 +215,9 @@ func (s *bodyStream) close(err error) {
 	s.up.done()
 	freeFrames(s.frames)
 	x.h.metrics.streams.Dec()
+	if s.eof {
+		x.h.endFill(x)
+	}
 	outcome := audit.OutcomeAllowed
 	switch {
 	case x.problem != nil: // a panic

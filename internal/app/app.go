@@ -64,6 +64,7 @@ type gateway struct {
 	authn    atomic.Pointer[authn.Authenticator]
 	clients  map[string]redis.UniversalClient // by address
 	cache    *cachemw.Cache
+	outbox   *outbox
 	sessions *session.Bindings
 	limits   *limit.Counter
 	health   *admin.Health
@@ -154,6 +155,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"policy", g.openPolicy},
 		{"authentication", g.openAuthn},
 		{"cache", g.openCache},
+		{"outbox", g.startOutbox},
 		{"sessions", g.openSessions},
 		{"limits", g.openLimits},
 		{"health", g.openHealth},

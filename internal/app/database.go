@@ -25,6 +25,8 @@ type Database interface {
 	APIKeys(ctx context.Context) ([]store.APIKey, error)
 	FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error)
 	RevokeAPIKey(ctx context.Context, id string) error
+	PendingChanges(ctx context.Context, limit int) ([]store.Change, error)
+	AcknowledgeChange(ctx context.Context, id int64) error
 	Ping(ctx context.Context) error
 	Close() error
 }

@@ -121,7 +121,7 @@ func (g *gateway) optionsOf(f *front, v *version) (proxy.Options, error) {
 func (g *gateway) handlerOptions(v *version) proxy.Options {
 	c := v.config
 	o := proxy.Options{
-		Authenticator: v.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c),
+		Authenticator: v.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c), CacheKeys: c.Cache.DebugHeaders,
 		Sessions: g.sessions, Limiter: g.limits, Rates: v.rates,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,

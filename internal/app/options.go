@@ -23,7 +23,7 @@ func configured(c *configs.Config, opened map[certificateFiles]*certs.Store) ([]
 	for i, s := range c.Proxy.Servers {
 		o := proxy.ServerOptions{
 			Name: s.Name, URL: s.URL, Resource: s.Resource, SensitivityLevel: s.SensitivityLevel, Teams: s.Teams,
-			ForwardAuthorization: s.Authorization == "forward", CacheScope: s.CacheScope, Passthrough: s.Passthrough,
+			ForwardAuthorization: s.Authorization == "forward", CacheScope: s.CacheScope, CacheTTL: s.CacheTTL, Passthrough: s.Passthrough,
 			Upstream: connections(c, s.Timeouts.Or(c.Proxy.Timeouts)),
 		}
 		if s.Health.Probe != "" {

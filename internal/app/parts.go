@@ -6,8 +6,6 @@ import (
 	"os"
 	"time"
 
-	"go.uber.org/zap"
-
 	"sark/authz"
 	"sark/cachemw"
 	"sark/configs"
@@ -16,7 +14,6 @@ import (
 	"sark/internal/audit"
 	"sark/internal/authn"
 	"sark/internal/discover"
-	"sark/proxy"
 )
 
 func (g *gateway) openDataDir(context.Context) error {
@@ -114,15 +111,4 @@ func (g *gateway) openAPI(context.Context) error {
 		MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
 	})
 	return err
-}
-
-// changed makes the cache forget what it held of the management API, and routes what has changed.
-func (g *gateway) changed(string) {
-	g.followRegistry()
-	if g.cache == nil {
-		return
-	}
-	if err := g.cache.Invalidate(proxy.APICacheName); err != nil {
-		g.log.Warn("invalidate the cache", zap.Error(err))
-	}
 }

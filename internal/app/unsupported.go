@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	"sark/configs"
 )
 
@@ -17,13 +15,9 @@ func Unsupported(c *configs.Config) configs.Issues {
 	}
 	standard := configs.Default()
 	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
-	refuse(c.Cache.DebugHeaders, "cache.debug_headers", "X-Cache-Key is not sent; remove the key")
 	expires := c.Audit.Retention != 0 && c.Audit.Retention != standard.Audit.Retention
 	refuse(expires, "audit.retention", "the trail keeps every event; write -1 or remove the key")
 	compressed := c.Audit.CompressAfter != 0 && c.Audit.CompressAfter != standard.Audit.CompressAfter
 	refuse(compressed, "audit.compress_after", "the trail is not compressed; write -1 or remove the key")
-	for i, s := range c.Proxy.Servers {
-		refuse(s.CacheScope == "public", fmt.Sprintf("proxy.servers[%d].cache_scope", i), "use private or leave it out")
-	}
 	return issues
 }

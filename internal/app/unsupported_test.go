@@ -28,11 +28,9 @@ func TestDefaultsAreSupported(t *testing.T) {
 // key, with what to do about it.
 func TestUnsupported(t *testing.T) {
 	for path, ask := range map[string]func(c *configs.Config){
-		"proxy.servers[1].cache_scope": func(c *configs.Config) { c.Proxy.Servers[1].CacheScope = "public" },
-		"authz.mode":                   func(c *configs.Config) { c.Authz.Mode = "shadow" },
-		"cache.debug_headers":          func(c *configs.Config) { c.Cache.DebugHeaders = true },
-		"audit.retention":              func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
-		"audit.compress_after":         func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
+		"authz.mode":           func(c *configs.Config) { c.Authz.Mode = "shadow" },
+		"audit.retention":      func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
+		"audit.compress_after": func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
 	} {
 		t.Run(path, func(t *testing.T) {
 			c := configs.Default()

@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"sark/cachemw"
+	"sark/internal/mcp"
+)
+
+// invalidateTimeout bounds an invalidation on the way of a reply. What is not certain by then is owed (see cachemw.Cache).
+const invalidateTimeout = 250 * time.Millisecond
+
+// storable offers an upstream's result to the cache. result is the JSON of the result member.
+func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
+	c, resp := &x.cache, &x.ctx.Response
+	if c.status != cacheMiss || x.target.kind != kindMCP || c.generation == 0 {
+		return
+	}
+	s := x.target.server
+	fresh, ok := cachemw.ResultFreshness(result, s.says)
+	if !ok || resp.StatusCode() != 200 || len(resp.Header.Peek("Set-Cookie")) > 0 {
+		h.habits.note(c.name, c.class, habitNone)
+		h.land(x, cachemw.Entry{}, false)
+		return
+	}
+	if ttl := x.Decision.Obligations.CacheTTL; ttl >= 0 && ttl < fresh.TTL {
+		fresh.TTL = ttl
+	}
+	if fresh.TTL <= 0 {
+		return
+	}
+	scope, key := fresh.Scope, c.private
+	if s.private {
+		scope = cachemw.Private
+	}
+	if scope == cachemw.Public {
+		key = c.public
+	}
+	e := cachemw.Entry{
+		Status: 200, ContentType: "application/json", Body: result,
+		Framed: eventStream(resp.Header.ContentType()), Cost: x.upstreamTime,
+		Stored: now, TTL: fresh.TTL, Scope: scope, Generation: c.generation,
+	}
+	c.stored, c.lifetime = true, e.TTL
+	h.habits.note(c.name, c.class, habitOf(scope))
+	h.o.Cache.Store(x.context(), key, e)
+	h.land(x, e, true)
+}
+
+// storePlain offers a reply of the management API to the cache.
+func (h *Handler) storePlain(x *Exchange, now time.Time) {
+	c, resp := &x.cache, &x.ctx.Response
+	if c.status != cacheMiss || x.target.kind != kindLocal || resp.StatusCode() != 200 || c.generation == 0 {
+		return
+	}
+	e := cachemw.Entry{
+		Status: 200, ContentType: string(resp.Header.ContentType()), Body: resp.Body(),
+		Stored: now, TTL: c.ttl, Scope: cachemw.Private, Generation: c.generation,
+	}
+	if ttl := x.Decision.Obligations.CacheTTL; ttl >= 0 && ttl < e.TTL {
+		e.TTL = ttl
+	}
+	if e.TTL <= 0 {
+		return
+	}
+	c.stored, c.lifetime = true, e.TTL
+	h.o.Cache.Store(x.context(), c.private, e)
+	h.land(x, e, true)
+}
+
+// heard forgets what a server has said when it tells a client, on a stream that passes, that this has changed. The
+// notification goes on after that, so that who asks again gets a new answer.
+func (h *Handler) heard(x *Exchange, method string) {
+	const begin = "notifications/"
+	what, ok := strings.CutPrefix(method, begin)
+	if !ok || h.o.Cache == nil || x.target.kind != kindMCP {
+		return
+	}
+	switch what {
+	case "tools/list_changed", "prompts/list_changed", "resources/list_changed", "resources/updated":
+		h.forget(x.target.server.name)
+	}
+}
+
+// forget invalidates what is kept under a name. What cannot be made certain in time is not served meanwhile.
+func (h *Handler) forget(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), invalidateTimeout)
+	defer cancel()
+	if err := h.o.Cache.Invalidate(ctx, name); err != nil {
+		h.o.Log.Warn("an invalidation is tried again", zap.String("server", name), zap.Error(err))
+	}
+}
+
+// CacheNames returns the names under which replies of a server are kept, for invalidation: its own, and those of the other
+// paths that are reachable.
+func CacheNames(o *ServerOptions) []string {
+	names := []string{o.Name}
+	for _, path := range o.Passthrough {
+		names = append(names, plainName(o.Name, path))
+	}
+	return names
+}
+
+// plainName is the name under which replies of one path are kept: a write to it invalidates no other one. No server has a
+// space in its name.
+func plainName(server, path string) string { return server + " " + path }
+
+// says is what an operator says about the freshness of a server's results where the server does not.
+func says(o *ServerOptions) cachemw.Freshness {
+	f := cachemw.Freshness{TTL: o.CacheTTL, Scope: cachemw.Scope(o.CacheScope)}
+	if f.TTL > 0 && f.Scope == "" {
+		f.Scope = cachemw.Private
+	}
+	return f
+}
+
+// mcpReply is what is stored of an MCP reply: its result. It is written as the upstream's reply would stand there, with the
+// caller's id and what is left of its lifetime.
+func (x *Exchange) mcpReply(e *cachemw.Entry, age time.Duration) []byte {
+	x.scratch = cachemw.ReduceTTL(x.scratch[:0], e.Body, age)
+	return mcp.AppendResult(make([]byte, 0, len(x.scratch)+64), x.Call.ID, x.scratch)
+}
