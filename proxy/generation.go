@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"sark/cachemw"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sark/cachemw"

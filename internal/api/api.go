@@ -66,6 +66,8 @@ type Options struct {
 	Health   Health
 	// Integrity knows the keys and the head of the audit trail; nil when it is not signed.
 	Integrity Integrity
+	// Cache is the response cache; nil when it is off.
+	Cache Cache
 	// Catalogue knows the configured servers; nil when there are none.
 	Catalogue Catalogue
 	// Discoverer asks servers for their tools; nil turns discovery off.

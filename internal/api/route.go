@@ -36,6 +36,8 @@ const (
 	RouteServersOwner      = "servers.set_owner"
 	RouteServersDiscover   = "servers.discover"
 	RouteAuditEvent        = "audit.event"
+	RouteCacheStats        = "cache.stats"
+	RouteCachePurge        = "cache.invalidate"
 )
 
 // route is one row of the table.
@@ -76,6 +78,8 @@ var table = [...]route{
 	{RouteAuditKeys, fasthttp.MethodGet, "/api/v1/audit/keys", "audit:read", "audit", true, false, (*API).auditKeys},
 	{RouteAuditHead, fasthttp.MethodGet, "/api/v1/audit/head", "audit:read", "audit", true, false, (*API).auditHead},
 	{RouteAuditEvent, fasthttp.MethodGet, "/api/v1/audit/events/{id}", "audit:read", "audit", true, false, (*API).event},
+	{RouteCacheStats, fasthttp.MethodGet, "/api/v1/cache/stats", "cache:read", "cache", true, false, (*API).cacheStats},
+	{RouteCachePurge, fasthttp.MethodPost, "/api/v1/cache/invalidate", "cache:invalidate", "cache", false, false, (*API).invalidateCache},
 	{RouteHealth, fasthttp.MethodGet, "/health", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthLive, fasthttp.MethodGet, "/health/live", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthReady, fasthttp.MethodGet, "/health/ready", "health:read", "health", true, true, (*API).probe},

@@ -62,6 +62,8 @@ func TestRoute(t *testing.T) {
 		{"GET", "/api/v1/audit/events", "", read("audit.events", "audit:read", "audit", ""), 0},
 		{"GET", "/api/v1/audit/keys", "", read("audit.keys", "audit:read", "audit", ""), 0},
 		{"GET", "/api/v1/audit/head", "", read("audit.head", "audit:read", "audit", ""), 0},
+		{"GET", "/api/v1/cache/stats", "", read("cache.stats", "cache:read", "cache", ""), 0},
+		{"POST", "/api/v1/cache/invalidate", "", mcp.Call{Kind: mcp.Plain, Route: "cache.invalidate", Action: "cache:invalidate", ResourceType: "cache"}, 0},
 		{"GET", "/health", "", read("health", "health:read", "health", ""), 0},
 		{"GET", "/health/", "", read("health", "health:read", "health", ""), 0},
 		{"GET", "/health/live", "", read("health.live", "health:read", "health", ""), 0},
