@@ -12,11 +12,23 @@ import (
 	"sark/proxy"
 )
 
-// clock is a clock that tests can put forward.
-type clock struct{ ahead atomic.Int64 }
+// clock is a clock that tests can put forward, and stop.
+type clock struct {
+	ahead atomic.Int64
+	stood atomic.Pointer[time.Time]
+}
 
 // Now returns the time of the clock.
-func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) Now() time.Time {
+	now := time.Now()
+	if stood := c.stood.Load(); stood != nil {
+		now = *stood
+	}
+	return now.Add(time.Duration(c.ahead.Load()))
+}
+
+// Stop makes the clock stand still, apart from Advance.
+func (c *clock) Stop() { c.stood.Store(new(time.Now())) }
 
 // Advance puts the clock forward.
 func (c *clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
