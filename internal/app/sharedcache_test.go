@@ -1,6 +1,10 @@
 package app_test
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -56,5 +60,66 @@ func TestGatewaysShareACache(t *testing.T) {
 		if r := listTools(t, g.Proxy); r[0] != "200 OK" {
 			t.Errorf("without Redis: %s, want 200", r[0])
 		}
+	}
+}
+
+// purge asks a gateway over its local socket to forget.
+func purge(t *testing.T, g *gateway, body string) (int, string) {
+	t.Helper()
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", g.Socket)
+	}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/api/v1/cache/invalidate", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// TestPurgeReachesEveryGateway: what one is told to forget all forget, and what cannot be reached is named and not served.
+func TestPurgeReachesEveryGateway(t *testing.T) {
+	upstream := testkit.NewMCPUpstream(t, testkit.MCPOptions{Results: map[string]string{
+		"tools/list": `{"resultType":"complete","ttlMs":60000,"cacheScope":"public","tools":[]}`,
+	}})
+	server := testkit.StartRedis(t)
+	more := []string{"authn: {anonymous: {allow: true, roles: [admin]}}", "redis: {url: \"" + server.URL() + "\"}"}
+	one := start(t, configure(t, dataDir(t), upstream.URL()+"/mcp", more...))
+	two := start(t, configure(t, dataDir(t), upstream.URL()+"/mcp", more...))
+	listTools(t, one.Proxy)
+	listTools(t, two.Proxy)
+	if keys := server.Do("EVAL", "return #redis.call('KEYS', 'cache:response:*')", "0"); keys != "1" {
+		t.Errorf("redis-cli --scan --pattern 'cache:response:*' finds %s keys, want 1", keys)
+	}
+	for _, body := range []string{`{"scope":"all"}`, `{"scope":"servers"}`, `{"scope":"server","server":"desk"}`} {
+		asked := upstream.Calls()["tools/list"]
+		if status, text := purge(t, one, body); status != http.StatusOK {
+			t.Fatalf("purge %s: %d %s", body, status, text)
+		}
+		// It is published before the answer; the other hears it at once, or a moment later.
+		testkit.Eventually(t, "the other gateway asks again", func() bool {
+			listTools(t, two.Proxy)
+			return upstream.Calls()["tools/list"] > asked
+		})
+	}
+	if status, _ := purge(t, one, `{"scope":"server","server":"unknown"}`); status != http.StatusNotFound {
+		t.Errorf("purge of a server that is not there: %d, want 404", status)
+	}
+	server.Kill()
+	status, text := purge(t, one, `{"scope":"all"}`)
+	if status != http.StatusServiceUnavailable || !strings.Contains(text, "L2, the shared cache") || !strings.Contains(text, "L1 of the other gateways") {
+		t.Errorf("without Redis: %d %s, want 503 and the layers", status, text)
+	}
+	if got := listTools(t, one.Proxy); got != [2]string{"200 OK", "MISS"} {
+		t.Errorf("while a purge is owed: %v", got)
 	}
 }
