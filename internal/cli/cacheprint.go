@@ -79,9 +79,14 @@ func (p *program) printCacheStats(s *api.CacheStats, redis bool) error {
 			name  string
 			value int64
 		}{
-			{"connected_clients", r.ConnectedClients}, {"total_connections_received", r.TotalConnectionsReceived},
-			{"keyspace_hits", r.KeyspaceHits}, {"keyspace_misses", r.KeyspaceMisses}, {"evicted_keys", r.EvictedKeys}, {"keys", r.Keys},
-			{"used_memory", r.UsedMemory}, {"maxmemory", r.MaxMemory},
+			{"connected_clients", r.ConnectedClients},
+			{"total_connections_received", r.TotalConnectionsReceived},
+			{"keyspace_hits", r.KeyspaceHits},
+			{"keyspace_misses", r.KeyspaceMisses},
+			{"evicted_keys", r.EvictedKeys},
+			{"keys", r.Keys},
+			{"used_memory", r.UsedMemory},
+			{"maxmemory", r.MaxMemory},
 		} {
 			rows = append(rows, []string{"redis " + f.name, strconv.FormatInt(f.value, 10)})
 		}
