@@ -32,9 +32,15 @@ sql_change := concat("", [
 
 deny["arguments.sql_change"] := "statements that change data are not allowed" if {
 	input.action == "tool:invoke"
-	some name in ["query", "sql", "statement"]
-	text := input.tool.parameters[name]
+	some text in statements
 	regex.match(sql_change, text)
 	not admin
 	not listing
 }
+
+# statements names each argument, so that a decision depends on these and on no other one.
+statements contains input.tool.parameters.query
+
+statements contains input.tool.parameters.sql
+
+statements contains input.tool.parameters.statement
