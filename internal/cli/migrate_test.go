@@ -11,12 +11,12 @@ func TestMigrate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	db := filepath.Join(dir, "sark.db")
 
-	compare(t, result{0, "pending 00001_registry.sql\npending 00002_audit.sql\npending 00010_registry_changes.sql\n" + db + " lacks 3 steps; nothing was applied\n", ""},
+	compare(t, result{0, "pending 00001_registry.sql\npending 00002_audit.sql\npending 00010_registry_changes.sql\npending 00030_decision_inputs.sql\n" + db + " lacks 4 steps; nothing was applied\n", ""},
 		run(t, "migrate", "--dry-run", "--data-dir", dir))
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the dry run made the data directory")
 	}
-	compare(t, result{0, "applied 00001_registry.sql\napplied 00002_audit.sql\napplied 00010_registry_changes.sql\n" + db + " is up to date; 3 steps applied\n", ""},
+	compare(t, result{0, "applied 00001_registry.sql\napplied 00002_audit.sql\napplied 00010_registry_changes.sql\napplied 00030_decision_inputs.sql\n" + db + " is up to date; 4 steps applied\n", ""},
 		run(t, "migrate", "--data-dir", dir))
 	compare(t, result{0, db + " was up to date already\n", ""}, run(t, "migrate", "--data-dir", dir))
 	compare(t, result{0, db + " is up to date\n", ""}, run(t, "migrate", "--dry-run", "--data-dir", dir))

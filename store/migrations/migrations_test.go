@@ -135,7 +135,7 @@ func TestUpAtOnce(t *testing.T) {
 	}
 	work.Wait()
 	slices.Sort(applied)
-	if diff := cmp.Diff([]int{0, 0, 0, 3}, applied); diff != "" {
+	if diff := cmp.Diff([]int{0, 0, 0, 4}, applied); diff != "" {
 		t.Errorf("steps applied by each (-want +got):\n%s", diff)
 	}
 }
@@ -173,7 +173,7 @@ func TestModeWithoutTimescale(t *testing.T) {
 func checkUp(t *testing.T, db *sql.DB, dialect migrations.Dialect) {
 	t.Helper()
 	ctx := t.Context()
-	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}}
+	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}, {Version: 30, Name: "00030_decision_inputs.sql"}}
 	before, err := migrations.Status(ctx, db, dialect)
 	if err != nil {
 		t.Fatal(err)

@@ -29,6 +29,9 @@ type Store interface {
 	Offset(ctx context.Context, writer uuid.UUID) (int64, error)
 	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
 
+	store.InputSink
+	store.InputReader
+
 	Ping(ctx context.Context) error
 	Close() error
 }
@@ -45,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"APIKeys": apiKeys, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
 		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
 		"ClosedStoreSaysSo": closedStoreSaysSo,
+		"DecisionInputs":    decisionInputs, "BadDecisionInputs": badDecisionInputs,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
 	}
