@@ -95,3 +95,15 @@ func TestMissingInAHelper(t *testing.T) {
 		t.Errorf("the viewer's grant (-want +got):\n%s", diff)
 	}
 }
+
+func TestHidden(t *testing.T) {
+	list := `{"action": "tool:list", "principal": {"id": "ana", "roles": ["analyst"], "authenticated": true},
+		"server": {"name": "desk", "sensitivity_level": "medium"}, "mcp": {"phase": "call", "method": "tools/list"}}`
+	hidden, err := explain.Hidden(t.Context(), shipped(t), []byte(list), []authz.Tool{
+		{Name: "find", SensitivityLevel: "low", Known: true}, {Name: "wipe", SensitivityLevel: "critical", Known: true},
+	})
+	want := []explain.HiddenTool{{Name: "wipe", Rule: "main.not_granted", Reason: "your roles do not allow tool:invoke at sensitivity critical"}}
+	if diff := cmp.Diff(want, hidden); err != nil || diff != "" {
+		t.Errorf("error %v, hidden tools (-want +got):\n%s", err, diff)
+	}
+}

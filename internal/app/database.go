@@ -21,6 +21,7 @@ type Database interface {
 	api.Registry
 	api.EventReader
 	store.Sink
+	store.InputReader
 	CreateAPIKey(ctx context.Context, k store.APIKey) error
 	APIKeys(ctx context.Context) ([]store.APIKey, error)
 	FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error)

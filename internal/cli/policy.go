@@ -8,10 +8,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"sark/authz"
 	"sark/configs"
+	"sark/internal/app"
 )
 
 const (
@@ -24,17 +26,17 @@ const (
 )
 
 func (p *program) policyCommand() *cobra.Command {
-	c := group("policy", "Tries policies.",
+	c := group("policy", "Tries, tests and explains policies.",
 		"Policies are written in Rego and decide every request. The default ones are built into the binary.",
-		"sark policy eval --input request.json", "sark policy eval --help")
-	c.AddCommand(p.policyEvalCommand())
+		"sark policy eval --input request.json", "sark policy test --bundle ./policy --coverage")
+	c.AddCommand(p.policyEvalCommand(), p.policyTestCommand(), p.policyLintCommand(), p.policyExplainCommand(), p.policyReplayCommand())
 	return c
 }
 
 // evalOptions are the flags of policy eval.
 type evalOptions struct {
-	input, bundle string
-	failOnDeny    bool
+	input, bundle, event string
+	failOnDeny           bool
 }
 
 func (p *program) policyEvalCommand() *cobra.Command {
@@ -42,13 +44,15 @@ func (p *program) policyEvalCommand() *cobra.Command {
 	c := command("eval", "Asks the policy about one input document and prints the decision as JSON.",
 		`It opens the policy bundle of the configuration (the default policies when there is none) and the input,
 and no gateway: nothing is recorded. The input is what policies see as "input"; fields may be missing, and
-policy_config is that of the configuration unless the input has its own. A deny without a grant is still
-an answer, so the exit code is 0; with --fail-on-deny it is 3.`,
+policy_config is that of the configuration unless the input has its own. With --event the input is what was
+recorded of the decision of an audit event, in the database in data_dir. A deny without a grant is still an
+answer, so the exit code is 0; with --fail-on-deny it is 3.`,
 		"docs/configuration.md#authz",
 		`echo '{"action":"tool:invoke","principal":{"roles":["analyst"]},"tool":{"sensitivity_level":"high"}}' | sark policy eval`,
 		"sark policy eval --bundle ./policy --input request.json --fail-on-deny")
 	c.Args = noArguments
 	c.Flags().StringVar(&o.input, "input", "-", "`FILE` with the input document; - is standard input")
+	c.Flags().StringVar(&o.event, "event", "", "`ID` of an audit event whose recorded input is taken")
 	c.Flags().StringVar(&o.bundle, "bundle", "", "`PATH` of a policy directory or bundle file, instead of the configuration's")
 	c.Flags().BoolVar(&o.failOnDeny, "fail-on-deny", false, "exit with 3 when the decision is deny")
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.policyEval(c.Context(), o) }
@@ -63,7 +67,7 @@ func (p *program) policyEval(ctx context.Context, o evalOptions) error {
 	if o.bundle != "" {
 		loaded.Config.Authz.Bundle, loaded.Config.Authz.OPA = o.bundle, nil
 	}
-	input, err := p.readInput(o.input)
+	input, err := p.evalInput(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -83,6 +87,30 @@ func (p *program) policyEval(ctx context.Context, o evalOptions) error {
 		return exit{exitDenied}
 	}
 	return nil
+}
+
+// evalInput is the input document that the flags name.
+func (p *program) evalInput(ctx context.Context, o evalOptions) (input []byte, err error) {
+	if o.event == "" {
+		return p.readInput(o.input)
+	}
+	if o.input != "-" {
+		return nil, misused("--input and --event exclude each other")
+	}
+	id, err := uuid.Parse(o.event)
+	if err != nil {
+		return nil, misused("--event: %q is no UUID", o.event)
+	}
+	err = p.withStore(ctx, false, func(db app.Database, _ *configs.Config) error {
+		decision, err := decisionOf(ctx, db, id)
+		if err != nil {
+			return err
+		}
+		recorded, err := recordedInput(ctx, db, decision)
+		input = recorded.Input
+		return err
+	})
+	return input, err
 }
 
 // readInput reads the input document.
