@@ -15,6 +15,7 @@ test_who_may_do_what if {
 	may_do("server:read", everyone)
 	may_do("policy:read", everyone)
 	may_do("policy:evaluate", everyone)
+	may_do("policy:validate", {"admin"})
 	may_do("health:read", everyone | {"service"})
 	may_do("server:register", {"admin", "developer"})
 	may_do("server:update", {"admin"})

@@ -68,6 +68,8 @@ type Options struct {
 	Integrity Integrity
 	// Cache is the response cache; nil when it is off.
 	Cache Cache
+	// Policies knows the loaded bundles; nil when they are not listed.
+	Policies Policies
 	// Catalogue knows the configured servers; nil when there are none.
 	Catalogue Catalogue
 	// Discoverer asks servers for their tools; nil turns discovery off.
@@ -89,9 +91,10 @@ type Options struct {
 	Now func() time.Time
 }
 
-// API answers the management API. It holds no state of its own; all methods may be called from any goroutine.
+// API answers the management API. All methods may be called from any goroutine.
 type API struct {
-	o Options
+	o          Options
+	validating chan struct{} // holds one while a policy is validated; whoever finds it full is refused
 }
 
 // New checks the options and returns the API.
@@ -111,7 +114,7 @@ func New(o Options) (*API, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &API{o: o}, nil
+	return &API{o: o, validating: make(chan struct{}, 1)}, nil
 }
 
 // request is one request as handlers see it. Its bytes die when Serve returns.

@@ -38,6 +38,9 @@ const (
 	RouteAuditEvent        = "audit.event"
 	RouteCacheStats        = "cache.stats"
 	RouteCachePurge        = "cache.invalidate"
+	RoutePolicyList        = "policy.list"
+	RoutePolicyValidate    = "policy.validate"
+	RouteGatewayAuthorize  = "gateway.authorize"
 )
 
 // route is one row of the table.
@@ -74,6 +77,9 @@ var table = [...]route{
 	{RouteServersBulkCreate, fasthttp.MethodPost, "/api/v1/bulk/servers/register", "server:register", "server", false, false, (*API).createServers},
 	{RouteServersBulkStatus, fasthttp.MethodPatch, "/api/v1/bulk/servers/status", "server:update", "server", false, false, (*API).setStatuses},
 	{RoutePolicyEvaluate, fasthttp.MethodPost, "/api/v1/policy/evaluate", "policy:evaluate", "policy", true, false, (*API).evaluate},
+	{RoutePolicyList, fasthttp.MethodGet, "/api/v1/policy/list", "policy:read", "policy", true, false, (*API).listPolicies},
+	{RoutePolicyValidate, fasthttp.MethodPost, "/api/v1/policy/validate", "policy:validate", "policy", true, false, (*API).validatePolicy},
+	{RouteGatewayAuthorize, fasthttp.MethodPost, "/api/v1/gateway/authorize", "policy:evaluate", "policy", true, false, (*API).authorize},
 	{RouteAuditEvents, fasthttp.MethodGet, "/api/v1/audit/events", "audit:read", "audit", true, false, (*API).listEvents},
 	{RouteAuditKeys, fasthttp.MethodGet, "/api/v1/audit/keys", "audit:read", "audit", true, false, (*API).auditKeys},
 	{RouteAuditHead, fasthttp.MethodGet, "/api/v1/audit/head", "audit:read", "audit", true, false, (*API).auditHead},
