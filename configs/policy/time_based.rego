@@ -3,7 +3,7 @@
 #   business_hours:
 #     start: 9                      # the first hour, 0 to 23, in authz.timezone
 #     end: 17                       # the first hour after; before start for hours over midnight
-#     days: [1, 2, 3, 4, 5]         # 1 is Monday, 7 is Sunday
+#     days: [1, 2, 3, 4, 5]         # 1 is Monday, 7 is Sunday; these when missing
 #     levels: [critical]            # of what is used; [critical] when missing
 #     actions: [server:delete]      # further actions; none when missing
 #     exempt_roles: [oncall]        # none when missing
@@ -39,7 +39,7 @@ hours_mistaken if {
 }
 
 open_hours if {
-	input.time.weekday in input.policy_config.business_hours.days
+	input.time.weekday in object.get(input.policy_config.business_hours, "days", [1, 2, 3, 4, 5])
 	within(input.time.hour, input.policy_config.business_hours.start, input.policy_config.business_hours.end)
 }
 

@@ -22,6 +22,12 @@ test_office_hours if {
 	rule(at("critical", office, 6, 12)) == "time_based.closed"
 }
 
+test_days_are_those_of_work_when_missing if {
+	hours := {"start": 9, "end": 17}
+	allowed(at("critical", hours, 5, 12))
+	not allowed(at("critical", hours, 6, 12))
+}
+
 test_hours_over_midnight if {
 	night := object.union(office, {"start": 22, "end": 6})
 	every hour in [22, 23, 0, 5] {
