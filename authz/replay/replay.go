@@ -103,7 +103,7 @@ func (r *Report) ask(ctx context.Context, t *authz.Trial, q *Recorded, reads []s
 		r.Unreadable++
 		return
 	}
-	uncertain := about.withholds(reads)
+	uncertain := about.withholds(q.Input, reads)
 	if uncertain {
 		r.Uncertain++
 	}

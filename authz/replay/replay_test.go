@@ -49,8 +49,8 @@ const recorded = `
 {"decision_id":"1","timestamp":"2026-01-01T00:00:00Z","policy_revision":"old","allow":true,"rule":"r","input":{"tool":{"name":"wipe"}}}
 {"decision_id":"2","timestamp":"2026-01-02T00:00:00Z","policy_revision":"b","allow":true,"rule":"r","input":{"action":"tool:invoke","principal":{"id":"zoe"},"server":{"name":"desk"},"tool":{"name":"wipe"}}}
 {"decision_id":"3","timestamp":"2026-01-03T00:00:00Z","policy_revision":"a","allow":true,"rule":"r","input":{"principal":{"id":"ana"},"tool":{"name":"pay","parameters":{"amount":11}}}}
-{"decision_id":"4","timestamp":"2026-01-04T00:00:00Z","policy_revision":"a","allow":false,"rule":"s","input":{"principal":{"id":"ana"},"tool":{"name":"pay"},"recorded":{"arguments":"withheld"}}}
-{"decision_id":"5","timestamp":"2026-01-05T00:00:00Z","policy_revision":"a","allow":true,"rule":"r","input":{"principal":{"id":"ana"},"tool":{"name":"read"},"recorded":{}}}
+{"decision_id":"4","timestamp":"2026-01-04T00:00:00Z","policy_revision":"a","allow":false,"rule":"s","input":{"principal":{"id":"ana"},"tool":{"name":"pay"},"recorded":{"arguments":"digest","arguments_hash":"a"}}}
+{"decision_id":"5","timestamp":"2026-01-05T00:00:00Z","policy_revision":"a","allow":true,"rule":"r","input":{"principal":{"id":"ana"},"tool":{"name":"read"},"recorded":{"arguments":"none"}}}
 {"decision_id":"6","timestamp":"2026-01-06T00:00:00Z","policy_revision":"a","allow":true,"rule":"r","input":[]}
 `
 
@@ -71,6 +71,23 @@ func TestRun(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatRecordsSay(t *testing.T) {
+	for said, uncertain := range map[string]int{
+		`{"recorded":{"arguments":"none"}}`:                                                           0,
+		`{"recorded":{"arguments":"digest"}}`:                                                         1,
+		`{"recorded":{"arguments":"all"},"tool":{"parameters":{"amount":1}}}`:                         0,
+		`{"recorded":{"arguments":"all"},"tool":{"parameters":{"amount":1,"password":"[redacted]"}}}`: 1,
+		`{"recorded":{"arguments":"something new"}}`:                                                  1,
+		`{}`: 0,
+	} {
+		line := `{"decision_id":"1","timestamp":"2026-01-01T00:00:00Z","input":` + said + `}`
+		r, err := replay.Run(t.Context(), trial(t, candidate), replay.Lines(strings.NewReader(line), day(1)), nil)
+		if err != nil || r.Uncertain != uncertain {
+			t.Errorf("%s: %+v, error %v; want %d uncertain", said, r, err, uncertain)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 )
 
@@ -18,14 +17,29 @@ type subject struct {
 	Tool struct {
 		Name string `json:"name"`
 	} `json:"tool"`
-	// Recorded says what was withheld from the record; absent, null and empty say that nothing was.
-	Recorded json.RawMessage `json:"recorded"`
+	// Recorded says what of the arguments is in the record: none, because the call had none; all, with secrets taken out; or
+	// a digest in their place. It is absent where nobody has withheld anything.
+	Recorded *struct {
+		Arguments string `json:"arguments"`
+	} `json:"recorded"`
 }
 
-// withholds tells whether a question was recorded without something that is read.
-func (s *subject) withholds(reads []string) bool {
-	withheld := bytes.TrimSpace(s.Recorded)
-	return len(reads) > 0 && len(withheld) > 0 && string(withheld) != "null" && string(withheld) != "{}" && string(withheld) != "[]"
+// redacted stands in records where a secret stood.
+var redacted = []byte("[redacted]")
+
+// withholds tells whether a question was recorded without something that is read. A record that says what we do not know is
+// taken for one that withholds.
+func (s *subject) withholds(document []byte, reads []string) bool {
+	if len(reads) == 0 || s.Recorded == nil {
+		return false
+	}
+	switch s.Recorded.Arguments {
+	case "none":
+		return false
+	case "all":
+		return bytes.Contains(document, redacted)
+	}
+	return true
 }
 
 // argumentsRead returns the readings of arguments, which are what records may lack.

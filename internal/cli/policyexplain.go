@@ -35,8 +35,8 @@ type explanation struct {
 	Failed []explain.Rule `json:"failed"`
 	// Hidden are the tools that the answer to tools/list leaves out, of those that configuration and registry describe.
 	Hidden []explain.HiddenTool `json:"hidden_tools,omitempty"`
-	// Withheld is what the record lacks, as it says itself.
-	Withheld json.RawMessage `json:"withheld,omitempty"`
+	// Arguments is what of the arguments the record holds: none, digest or all; empty when it does not say.
+	Arguments string `json:"recorded_arguments,omitempty"`
 }
 
 // recordedVerdict is a decision as it was recorded.
@@ -112,15 +112,22 @@ func explained(ctx context.Context, source *policySource, recorded *store.Decisi
 		DecisionID: recorded.DecisionID.String(), Timestamp: recorded.Timestamp, Now: now, Held: e.Held, Failed: e.Failed,
 		Recorded: recordedVerdict{word(recorded.Allow), recorded.Rule, recorded.PolicyRevision},
 	}
-	var about struct {
-		Recorded json.RawMessage `json:"recorded"`
-	}
-	_ = json.Unmarshal(recorded.Input, &about) // explain.Document has read it
-	found.Withheld = about.Recorded
+	found.Arguments = recordedArguments(recorded.Input)
 	if tools != nil {
 		found.Hidden, err = explain.Hidden(ctx, trial, recorded.Input, tools)
 	}
 	return found, err
+}
+
+// recordedArguments reads what a record says of the arguments.
+func recordedArguments(input []byte) string {
+	var about struct {
+		Recorded struct {
+			Arguments string `json:"arguments"`
+		} `json:"recorded"`
+	}
+	_ = json.Unmarshal(input, &about) // the policy has read it as an object; a note of another form says nothing
+	return about.Recorded.Arguments
 }
 
 func word(allow bool) string {
@@ -183,8 +190,8 @@ func (p *program) printExplanation(e *explanation) error {
 	if e.Recorded.Revision != e.Now.Revision {
 		rows = append(rows, []string{"policy", "has changed since; what follows is of " + e.Now.Revision})
 	}
-	if len(e.Withheld) > 0 {
-		rows = append(rows, []string{"withheld", "the record lacks " + string(e.Withheld)})
+	if e.Arguments == "digest" {
+		rows = append(rows, []string{"withheld", "the arguments were not recorded: rules about them say nothing here"})
 	}
 	for _, r := range e.Held {
 		rows = append(rows, []string{"held", fmt.Sprintf("%s at %s:%d", r.Name, r.File, r.Line)})

@@ -100,13 +100,13 @@ func record(t *testing.T, dir, input string, allow bool) (decision, event uuid.U
 }
 
 const wiping = `{"action":"tool:invoke","principal":{"id":"ana","roles":["analyst"],"authenticated":true},
-	"server":{"name":"desk"},"tool":{"name":"wipe","sensitivity_level":"high"},"mcp":{"phase":"call"}}`
+	"server":{"name":"desk"},"tool":{"name":"wipe","sensitivity_level":"high"},"mcp":{"phase":"call"},"recorded":{"arguments":"digest","arguments_hash":"a"}}`
 
 func TestPolicyExplain(t *testing.T) {
 	dir := t.TempDir()
 	decision, event := record(t, dir, wiping, false)
 	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir), 0,
-		"deny by r, policy old", "has changed since", "main.not_granted", `grant["rbac.analyst"]`, `level in {"low", "medium"}`)
+		"deny by r, policy old", "has changed since", "the arguments were not recorded", "main.not_granted", `grant["rbac.analyst"]`, `level in {"low", "medium"}`)
 	fragments(t, run(t, "policy", "eval", "--event", event.String(), "--data-dir", dir), 0, "main.not_granted")
 	fragments(t, run(t, "policy", "eval", "--event", event.String(), "--input", "x", "--data-dir", dir), 2, "exclude each other")
 	fragments(t, run(t, "policy", "explain", uuid.NewString(), "--data-dir", dir), 1, "no decision")
