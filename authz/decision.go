@@ -36,11 +36,11 @@ type Decision struct {
 	Err error
 }
 
-// Obligations are the demands of an allow. The zero value demands nothing. The slices are shared between decisions and
-// must not be changed.
+// Obligations are the demands of an allow. The zero value demands nothing. What it refers to is shared between
+// decisions and must not be changed.
 type Obligations struct {
-	// Redact lists JSON paths of arguments and results to mask.
-	Redact []string
+	// Redact is what is to be masked, nil when nothing is.
+	Redact *Redaction
 	// CacheTTL bounds how long the answer may be kept; negative when the policy says nothing.
 	CacheTTL time.Duration
 	// Limit is a rate limit of the policy, nil when it says nothing.

@@ -81,12 +81,15 @@ func asPolicy(t *testing.T, d authz.Decision) []byte {
 		Burst  int     `json:"burst"`
 	}
 	type obligations struct {
-		Redact   []string           `json:"redact,omitempty"`
+		Redact   []authz.RedactRule `json:"redact,omitempty"`
 		Cache    map[string]float64 `json:"cache,omitempty"`
 		Limit    *limit             `json:"limit,omitempty"`
 		Severity string             `json:"severity,omitempty"`
 	}
-	o := obligations{Redact: d.Obligations.Redact, Severity: d.Obligations.Severity}
+	o := obligations{Severity: d.Obligations.Severity}
+	if r := d.Obligations.Redact; r != nil {
+		o.Redact = r.Rules
+	}
 	if d.Obligations.CacheTTL >= 0 {
 		o.Cache = map[string]float64{"ttl": d.Obligations.CacheTTL.Seconds()}
 	}

@@ -14,9 +14,11 @@ const (
 	// ever new questions costs time, not memory.
 	maxMemory = 32 << 20
 	// maxAnswer bounds the texts of a decision that is remembered, in bytes.
-	maxAnswer = 4096
+	maxAnswer = 16384
 	// The sizes of what entries are made of, in bytes, without the texts.
-	entrySize, limitSize, stringSize = 320, 32, 16
+	entrySize, limitSize, ruleSize = 320, 32, 256
+	// compiledFactor is how much more than its text a compiled path or pattern takes, about.
+	compiledFactor = 40
 )
 
 // memo remembers the decisions of one policy. It is exact: an entry answers a question only when everything that the policy
@@ -128,8 +130,10 @@ func (m *memo) forget() {
 // textSize returns how many bytes of text a decision refers to, about.
 func (d *Decision) textSize() int {
 	n := len(d.Reason) + len(d.Rule)
-	for _, p := range d.Obligations.Redact {
-		n += len(p) + stringSize
+	if r := d.Obligations.Redact; r != nil {
+		for _, rule := range r.Rules { // each is compiled for two places
+			n += ruleSize + compiledFactor*(len(rule.Path)+len(rule.Pattern))
+		}
 	}
 	if d.Obligations.Limit != nil {
 		n += len(d.Obligations.Limit.Key) + limitSize

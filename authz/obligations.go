@@ -19,7 +19,6 @@ var (
 	errSeconds  = errors.New("not a number of seconds, zero or more")
 	errCount    = errors.New("not a whole number above zero")
 	errSeverity = errors.New(`not one of "low", "medium", "high", "critical"`)
-	errPath     = errors.New("not a list or set of paths")
 	errLimit    = errors.New("needs rate and period")
 	errCounted  = errors.New(`not one of "principal", "server", "tool"`)
 )
@@ -30,7 +29,7 @@ func readObligations(o *Obligations, v *ast.Term) error {
 	return eachKey(v, func(key string, v *ast.Term) error {
 		switch key {
 		case "redact":
-			return readPaths(&o.Redact, v)
+			return readRedaction(&o.Redact, v)
 		case "cache":
 			return readCache(&o.CacheTTL, v)
 		case "limit":
@@ -49,23 +48,6 @@ func eachKey(v *ast.Term, read func(key string, v *ast.Term) error) error {
 		return fmt.Errorf("%s instead of an object", ast.ValueName(v.Value))
 	}
 	return eachField(obj, read)
-}
-
-func readPaths(into *[]string, v *ast.Term) error {
-	list, ok := v.Value.(interface{ Foreach(func(*ast.Term)) }) // arrays and sets
-	if !ok {
-		return errPath
-	}
-	var err error
-	list.Foreach(func(t *ast.Term) {
-		s, ok := t.Value.(ast.String)
-		if !ok || s == "" {
-			err = errPath
-			return
-		}
-		*into = append(*into, string(s))
-	})
-	return err
 }
 
 func readCache(ttl *time.Duration, v *ast.Term) error {

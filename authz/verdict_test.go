@@ -24,11 +24,12 @@ func TestDecisionsOfPolicies(t *testing.T) {
 		{`{"allow":false,"reason":"no","rule":"r"}`, authz.Decision{Reason: "no", Rule: "r", Obligations: none}},
 		{`{"allow":true,"obligations":{}}`, authz.Decision{Allow: true, Obligations: none}},
 		{
-			`{"allow":true,"reason":"why","rule":"r","obligations":{"redact":["$.a","$.b[*]"],"cache":{"ttl":1.5},
+			`{"allow":true,"reason":"why","rule":"r","obligations":{"redact":["$.a",{"in":"result","path":"$.b[*]"},{"pattern":"[0-9]+"}],"cache":{"ttl":1.5},
 			"limit":{"rate":10,"period":60,"key":"tool","burst":3},"severity":"high"}}`,
 			authz.Decision{Allow: true, Reason: "why", Rule: "r", Obligations: authz.Obligations{
-				Redact: []string{"$.a", "$.b[*]"}, CacheTTL: 1500 * time.Millisecond,
-				Limit: &authz.Limit{Key: "tool", Rate: 10, Period: time.Minute, Burst: 3}, Severity: "high",
+				Redact:   redaction(t, authz.RedactRule{Path: "$.a"}, authz.RedactRule{In: "result", Path: "$.b[*]"}, authz.RedactRule{Pattern: "[0-9]+"}),
+				CacheTTL: 1500 * time.Millisecond,
+				Limit:    &authz.Limit{Key: "tool", Rate: 10, Period: time.Minute, Burst: 3}, Severity: "high",
 			}},
 		},
 		{`{"allow":true,"obligations":{"cache":{"ttl":0}}}`, authz.Decision{Allow: true}},
@@ -86,6 +87,14 @@ func TestMisunderstoodDecisions(t *testing.T) {
 		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":0}}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":1,"burst":0}}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"limit":{"rate":1,"period":1,"requests":2}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":"$.a"}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":{"$.a":1}}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":["a"]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[{"in":"header","path":"$.a"}]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[{"in":"result"}]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[{"path":"$.a","pattern":"b"}]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[{"pattern":"("}]}}`, authz.ReasonObligation},
+		{`{"allow":true,"obligations":{"redact":[{"path":"$.a","with":"x"}]}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"severity":"extreme"}}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"severity":1}}`, authz.ReasonObligation},
 	}
@@ -115,4 +124,13 @@ func TestUndefinedAndConflictingDecisions(t *testing.T) {
 			t.Errorf("%s: %+v, want a deny for %q", tt.name, d, tt.reason)
 		}
 	}
+}
+
+func redaction(t *testing.T, rules ...authz.RedactRule) *authz.Redaction {
+	t.Helper()
+	r, err := authz.NewRedaction(rules...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -95,8 +95,9 @@ type Authz struct {
 	// Bundle is a directory or bundle file of Rego policies. Empty takes the
 	// default policies built into the binary, unless opa names bundles.
 	Bundle string `key:"bundle" reload:"restart"`
-	// Mode is enforce, or shadow: decisions are made and recorded, and traffic
-	// passes whatever they say.
+	// Mode is enforce, or shadow: decisions are made and recorded, in the column
+	// shadow of the trail, and MCP traffic passes whatever they say. The
+	// management API is enforced in both.
 	Mode string `key:"mode" default:"enforce" reload:"restart" enum:"enforce|shadow"`
 	// Timeout bounds one decision; a slower one is a deny.
 	Timeout time.Duration `key:"timeout" default:"1s" reload:"live" min:"1ms" max:"30s"`

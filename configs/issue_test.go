@@ -156,7 +156,7 @@ audit: {on_full: shed-low, retention: 48h}
 `)
 
 	equal(t, []string{
-		"authz.mode: shadow passes all traffic, whatever the policy says",
+		"authz.mode: shadow passes all MCP traffic, whatever the policy says",
 		"authn.anonymous.allow: everyone who reaches :8080 is admitted without a credential",
 		"api.listen: :8081 speaks plain HTTP to other hosts; put TLS before it",
 		"audit.on_full: shed-low drops events of low severity when the spool is full",

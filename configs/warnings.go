@@ -18,7 +18,7 @@ func Warnings(c Config) []string {
 		}
 	}
 	warn(c.Authz.Mode == "shadow",
-		"authz.mode: shadow passes all traffic, whatever the policy says")
+		"authz.mode: shadow passes all MCP traffic, whatever the policy says")
 	warn(c.Authn.Anonymous.Allow && !Loopback(c.Proxy.Listen),
 		"authn.anonymous.allow: everyone who reaches %s is admitted without a credential", c.Proxy.Listen)
 	warn(c.API.Listen != "" && !Loopback(c.API.Listen),

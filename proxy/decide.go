@@ -20,14 +20,26 @@ func (h *Handler) decide(x *Exchange) bool {
 	if x.Decision.ID == uuid.Nil {
 		x.Decision.ID = audit.NewID(x.Start)
 	}
+	if x.Decision.Allow && !h.fulfillable(x) {
+		x.Decision.Allow, x.Decision.Reason = false, authz.ReasonObligation
+	}
+	if h.shadows(x) {
+		return x.observe()
+	}
+	if x.Decision.Allow {
+		h.fulfil(x)
+	}
 	if !x.Decision.Allow {
 		return x.refuse(h.denied(x))
 	}
-	if !h.fulfillable(x) {
-		x.Decision.Allow, x.Decision.Reason = false, authz.ReasonObligation
-		return x.refuse(h.denied(x))
-	}
 	return true
+}
+
+// fulfil meets those demands of an allow that must be met before anything else is done.
+func (h *Handler) fulfil(x *Exchange) {
+	if err := x.redact(); err != nil {
+		x.Decision.Allow, x.Decision.Reason, x.Decision.Err = false, authz.ReasonObligation, err
+	}
 }
 
 // describe fills the input document from the exchange. Its error means that the object of the call cannot be known.
@@ -65,11 +77,9 @@ func (x *Exchange) policyHeaders() map[string]string {
 	return m
 }
 
-// fulfillable reports whether the demands of an allow can be met on this exchange. Redaction is not known here, so an allow
-// that demands it is a denial.
+// fulfillable reports whether the demands of an allow can be met on this exchange.
 func (h *Handler) fulfillable(x *Exchange) bool {
-	o := &x.Decision.Obligations
-	return len(o.Redact) == 0 && h.limitable(x, o.Limit)
+	return x.redactable() && h.limitable(x, x.Decision.Obligations.Limit)
 }
 
 func (h *Handler) denied(x *Exchange) *Problem {
@@ -111,5 +121,5 @@ func (h *Handler) visible(x *Exchange, list, id string) bool {
 	case "resources", "resourceTemplates":
 		in.Action, in.Resource.Type = "resource:read", "resource"
 	}
-	return h.o.Decider.Decide(x.context(), in).Allow
+	return h.shadows(x) || h.o.Decider.Decide(x.context(), in).Allow
 }

@@ -55,6 +55,8 @@ type Exchange struct {
 	// Decision is what policy said; its ID is zero before decide.
 	Decision authz.Decision
 
+	verdict string // of a policy that is not enforced
+
 	cache cacheState
 
 	limits limitState

@@ -12,6 +12,10 @@ func (h *Handler) filter(x *Exchange) {
 	if x.problem != nil {
 		return
 	}
+	if m := x.resultMask(); m != nil && x.target.kind == kindMCP {
+		h.maskReply(x, m)
+		return
+	}
 	resp := &x.ctx.Response
 	switch {
 	case x.target.kind == kindMCP && mcp.ListKey(x.Call.Method) != "":
@@ -51,8 +55,11 @@ func (h *Handler) filterMessage(x *Exchange, message []byte) ([]byte, error) {
 	return out, err
 }
 
-// mayFilter reports whether the frames of a stream may hold a list: the answer that was asked for, or one that is replayed.
-func (x *Exchange) mayFilter() bool {
+// mayFilter reports whether the frames of a stream may hold what the caller must not see.
+func (x *Exchange) mayFilter() bool { return x.mayList() || x.resultMask() != nil }
+
+// mayList reports whether the frames of a stream may hold a list: the answer that was asked for, or one that is replayed.
+func (x *Exchange) mayList() bool {
 	return mcp.ListKey(x.Call.Method) != "" || x.Call.Route == "mcp.stream"
 }
 
@@ -63,11 +70,15 @@ func mayHideRequest(message []byte) bool {
 	return bytes.Contains(low, []byte("method")) || bytes.Contains(low, []byte(`\u`))
 }
 
-// filterFrame returns the bytes of a frame as the caller may see them; nil drops it. On streams that answer a list, and on
-// those that may replay one, a frame that cannot be understood is dropped and counted, never passed unfiltered. So is, on any
-// stream, one that could be a request to the client.
+// filterFrame returns the bytes of a frame as the caller may see them; nil drops it. On streams that answer a list, on those
+// that may replay one, and on those that are redacted, a frame that cannot be understood is dropped and counted, never passed
+// as it is. So is, on any stream, one that could be a request to the client.
 func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
+	masked := x.resultMask() != nil
 	if len(fr.Data) == 0 {
+		if masked && fr.Complete {
+			return h.maskFrame(x, fr, fr.Data)
+		}
 		return fr.Raw
 	}
 	if x.Call.Route == "mcp.stream" && string(fr.Event) == "endpoint" && fr.Complete {
@@ -90,13 +101,15 @@ func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
 		x.out.dropped++
 		return nil
 	}
-	if r.Result == nil || !x.mayFilter() {
-		return fr.Raw
+	out := fr.Data
+	if r.Result != nil && x.mayList() {
+		if out, err = h.filterMessage(x, fr.Data); err != nil {
+			x.out.dropped++
+			return nil
+		}
 	}
-	out, err := h.filterMessage(x, fr.Data)
-	if err != nil {
-		x.out.dropped++
-		return nil
+	if masked {
+		return h.maskFrame(x, fr, out)
 	}
 	if &out[0] == &fr.Data[0] { // unchanged
 		return fr.Raw

@@ -223,6 +223,8 @@ type Options struct {
 	OpenAfter time.Duration
 	// HideUnknown answers a call of a tool that the caller may not see as an unknown tool.
 	HideUnknown bool
+	// Shadow lets every request of an MCP server pass, and records what the policy would have made of it.
+	Shadow bool
 	// DenyAsToolError answers a denied tools/call with a tool result that has isError set.
 	DenyAsToolError bool
 	// HashArguments returns the digest that the audit trail keeps of a call's arguments; nil records none.

@@ -90,7 +90,7 @@ func (x *Exchange) fill(phase audit.Phase, outcome audit.Outcome) {
 	*e = audit.Event{
 		ID: x.ID, Time: x.Start, ClassUID: x.class(), EventType: x.eventType(outcome), Phase: phase, Outcome: outcome,
 		ExchangeID: x.ID, DecisionID: x.Decision.ID, PolicyRevision: x.Decision.Revision, Tier: x.Decision.Tier,
-		Rule: x.Decision.Rule, Reason: x.Decision.Reason,
+		Rule: x.Decision.Rule, Reason: x.Decision.Reason, Shadow: x.verdict,
 		Action: x.Call.Action, ResourceType: x.Call.ResourceType, Method: x.Call.Method, Resource: x.resource(),
 		RequestID: mcp.Text(x.Call.ID), IP: x.Client, UserAgent: mcp.Text(req.Header.UserAgent()),
 		HTTPMethod: mcp.Text(x.ctx.Method()), Path: x.path, ProtocolVersion: x.Call.ProtocolVersion,
@@ -217,6 +217,9 @@ func (x *Exchange) fillResult(e *audit.Event, outcome audit.Outcome) {
 		if p.Cause != nil {
 			e.ErrorMessage = p.Cause.Error()
 		}
+	}
+	if e.ErrorMessage == "" && x.verdict != "" && x.Decision.Err != nil {
+		e.ErrorMessage = x.Decision.Err.Error()
 	}
 	e.Details = x.details()
 }

@@ -94,8 +94,11 @@ func refusedCalls() map[string]failure {
 		"policy-undefined":   {setup: withPolicy(`decision := {"allow": true} if input.mcp.method == "ping"`, 0)},
 		"policy-slow":        {setup: withPolicy(slowPolicy, 50*time.Millisecond)},
 		"obligation-unknown": {setup: withPolicy(obliging(`{"watermark": true}`), 0)},
-		"obligation-unmet":   {setup: withPolicy(obliging(`{"redact": ["arguments.text"]}`), 0)},
-		"obligation-limit":   {setup: withPolicy(obliging(`{"limit": {"rate": 10}}`), 0)},
+		"obligation-unmet": {
+			setup: withPolicy(`decision := {"allow": true, "obligations": {"redact": ["$.text"]}} if input.action == "tool:list" else := {"allow": true}`, 0),
+			send:  post(`{"jsonrpc":"2.0","id":"call-1","method":"tools/list"}`),
+		},
+		"obligation-limit": {setup: withPolicy(obliging(`{"limit": {"rate": 10}}`), 0)},
 		"rate-limit": {
 			setup: limited(proxy.Rates{Principal: hourly(1)}),
 			begin: func(t *testing.T, g *gateway) func() {

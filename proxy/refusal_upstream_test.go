@@ -118,6 +118,22 @@ func upstreamFailures() map[string]failure {
 			}),
 			send: post(`{"jsonrpc":"2.0","id":"call-1","method":"tools/list"}`), forwarded: true,
 		},
+		"redact-unreadable": {
+			setup: withPolicy(obliging(`{"redact": ["$.ssn"]}`), 0),
+			begin: replyToCall(func(x *testkit.Exchange, _ testkit.Message) {
+				x.JSON(200, `{"jsonrpc":"2.0","id":"call-1","result":{"a":1,"a":2}}`)
+			}), forwarded: true,
+		},
+		"redact-large": {
+			setup: func(t *testing.T, s *setup) {
+				s.MaxBuffered = 1 << 10
+				withPolicy(obliging(`{"redact": ["$.ssn"]}`), 0)(t, s)
+			},
+			begin: replyToCall(func(x *testkit.Exchange, m testkit.Message) {
+				x.ChunkedJSON(200, m.Answer(`{"content":[{"type":"text","text":"`+strings.Repeat("a", 2<<10)+`"}]}`))
+			}),
+			forwarded: true,
+		},
 		"client-left": {begin: replyToCall(holdStream), leaves: true},
 		"internal":    {setup: func(_ *testing.T, s *setup) { s.Decider = deciderFunc(panicOnTools) }},
 	}

@@ -69,13 +69,19 @@ func (x *Exchange) streamed() bool { return x.ctx.Response.IsBodyStream() }
 // caller may see of its beginning, and reads it. An event stream is filtered frame by frame instead.
 func (h *Handler) readWhole(x *Exchange) bool {
 	resp := &x.ctx.Response
-	if x.target.kind != kindMCP || eventStream(resp.Header.ContentType()) || !x.mayFilter() && !x.mayWant() && !x.Call.Task || x.longLived() {
+	masked := x.resultMask() != nil
+	if x.target.kind != kindMCP || eventStream(resp.Header.ContentType()) {
+		return false
+	}
+	if !masked && (!x.mayFilter() && !x.mayWant() && !x.Call.Task || x.longLived()) {
 		return false
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.BodyStream(), int64(h.o.MaxBuffered)+1))
 	switch {
 	case err != nil:
 		x.refuse(upstreamProblem(fmt.Errorf("read answer: %w", err)))
+	case len(body) > h.o.MaxBuffered && masked:
+		x.refuse(&Problem{Status: 502, Rule: "redact", Reason: "the server's reply is too large to redact", Outcome: audit.OutcomeUpstreamFailed})
 	case len(body) > h.o.MaxBuffered:
 		x.refuse(&Problem{Status: 502, Rule: "filter", Reason: x.tooLarge(), Outcome: audit.OutcomeUpstreamFailed})
 	default:

@@ -50,7 +50,9 @@ func (h *Handler) decideServer(x *Exchange, message []byte) authz.Decision {
 	}
 	in.Call, in.Phase, in.Action = &call, authz.PhaseServer, mcp.ServerActionOf(call.Method)
 	in.Tool, in.Resource = authz.Tool{}, resource
-	return h.o.Decider.Decide(x.context(), in)
+	d := h.o.Decider.Decide(x.context(), in)
+	d.Allow = d.Allow || h.shadows(x)
+	return d
 }
 
 // refuseServer answers the server's request in the client's place. It fails silently towards the client: the server will

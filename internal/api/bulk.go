@@ -141,7 +141,7 @@ func (a *API) permitted(ctx context.Context, r *request, name string, resource a
 		Principal: r.caller.Principal, Call: &call, Resource: resource, Request: a.requestOf(r), Time: a.o.Now(),
 	})
 	o := &d.Obligations
-	if d.Allow && len(o.Redact) == 0 && o.Limit == nil {
+	if d.Allow && o.Redact == nil && o.Limit == nil {
 		return nil
 	}
 	return &Problem{

@@ -190,9 +190,14 @@ type answering authz.Decision
 func (d answering) Decide(context.Context, *authz.Input) authz.Decision { return authz.Decision(d) }
 
 func TestEvaluateShowsDemands(t *testing.T) {
+	redact, err := authz.NewRedaction(authz.RedactRule{Path: "$..ssn"}, authz.RedactRule{In: authz.InArguments, Path: "$.card"},
+		authz.RedactRule{In: authz.InResult, Path: "$.list"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	g := newGateway(t, func(o *api.Options) {
 		o.Decider = answering{Allow: true, Obligations: authz.Obligations{
-			Redact: []string{"customer.ssn", "/card"}, CacheTTL: 90 * time.Second, Severity: "high",
+			Redact: redact, CacheTTL: 90 * time.Second, Severity: "high",
 			Limit: &authz.Limit{Key: "tool", Rate: 5, Period: time.Minute, Burst: 2},
 		}}
 	})
@@ -202,12 +207,14 @@ func TestEvaluateShowsDemands(t *testing.T) {
 
 	body := r.Body.(map[string]any)
 	diff(t, "parameters", any(map[string]any{
-		"customer": map[string]any{"ssn": "[redacted]", "name": "ssn"},
+		"customer": map[string]any{"ssn": map[string]any{"n": 0.0}, "name": "ssn"},
 		"list":     []any{map[string]any{"ssn": "[redacted]"}, "card", 12345678901234567890.0},
-		"card":     "[redacted]", "ok": nil,
+		"card":     []any{0.0, 0.0}, "ok": nil,
 	}), body["filtered_parameters"])
 	diff(t, "obligations", any(map[string]any{
-		"redact": []any{"customer.ssn", "/card"}, "cache_ttl": 90.0, "severity": "high",
+		"redact": []any{
+			"$..ssn", map[string]any{"in": "arguments", "path": "$.card"}, map[string]any{"in": "result", "path": "$.list"},
+		}, "cache_ttl": 90.0, "severity": "high",
 		"limit": map[string]any{"key": "tool", "rate": 5.0, "period": 60.0, "burst": 2.0},
 	}), body["obligations"])
 }

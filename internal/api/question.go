@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -74,57 +73,4 @@ func parameterProblem(err error) error {
 		reason = refused.Reason
 	}
 	return unprocessable(FieldError{Loc: []any{"body", "parameters"}, Msg: reason, Type: "value_error"})
-}
-
-// masked stands where a redacted value stood.
-const masked = `"[redacted]"`
-
-// mask returns parameters with every member masked whose key ends one of the paths, wherever it stands. That may be more
-// than the paths name and is never less.
-func mask(parameters jsontext.Value, paths []string) jsontext.Value {
-	if len(paths) == 0 {
-		return parameters
-	}
-	keys := make(map[string]bool, len(paths))
-	for _, path := range paths {
-		keys[path[strings.LastIndexAny(path, "./")+1:]] = true
-	}
-	var out bytes.Buffer
-	if err := maskInto(jsontext.NewEncoder(&out), jsontext.NewDecoder(bytes.NewReader(parameters)), keys); err != nil {
-		panic("BUG: parameters that were read strictly cannot be copied: " + err.Error())
-	}
-	return jsontext.Value(bytes.TrimSpace(out.Bytes()))
-}
-
-// maskInto copies one document token by token.
-func maskInto(out *jsontext.Encoder, in *jsontext.Decoder, keys map[string]bool) error {
-	for in.StackDepth() > 0 || in.InputOffset() == 0 {
-		token, err := in.ReadToken()
-		if err != nil {
-			return err
-		}
-		kind, key := token.Kind(), ""
-		if kind == '"' {
-			key = token.String()
-		}
-		if err := out.WriteToken(token); err != nil {
-			return err
-		}
-		if !keys[key] || !isName(in) {
-			continue
-		}
-		if err := in.SkipValue(); err != nil {
-			return err
-		}
-		if err := out.WriteValue(jsontext.Value(masked)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isName reports whether the last token was the name of a member: inside an object, an odd number of tokens was read.
-func isName(in *jsontext.Decoder) bool {
-	kind, n := in.StackIndex(in.StackDepth())
-	return kind == '{' && n%2 == 1
 }

@@ -21,10 +21,10 @@ type verdict struct {
 
 // obligations are what an allow demands of whoever enforces it; absent members demand nothing.
 type obligations struct {
-	Redact   []string `json:"redact,omitempty"`
-	CacheTTL *float64 `json:"cache_ttl,omitempty"` // seconds
-	Limit    *limit   `json:"limit,omitempty"`
-	Severity string   `json:"severity,omitempty"`
+	Redact   []jsontext.Value `json:"redact,omitempty"`    // as the policy wrote them
+	CacheTTL *float64         `json:"cache_ttl,omitempty"` // seconds
+	Limit    *limit           `json:"limit,omitempty"`
+	Severity string           `json:"severity,omitempty"`
 }
 
 // limit is a rate limit: so many calls in a period of seconds.
@@ -48,13 +48,28 @@ func (b *evaluation) filtered(d *authz.Decision) jsontext.Value {
 	if !d.Allow {
 		return jsontext.Value("null")
 	}
-	return mask(jsontext.Value(document(b.Parameters)), d.Obligations.Redact)
+	parameters := document(b.Parameters)
+	if r := d.Obligations.Redact; r != nil && r.Arguments != nil {
+		masked, err := r.Arguments.Value(parameters)
+		if err != nil { // the parser that reads arguments refuses what cannot be masked
+			return jsontext.Value("null")
+		}
+		parameters = masked
+	}
+	return jsontext.Value(parameters)
 }
 
 func obligationsOf(d *authz.Decision) obligations {
-	o := obligations{Redact: d.Obligations.Redact, Severity: d.Obligations.Severity}
+	o := obligations{Severity: d.Obligations.Severity}
 	if !d.Allow {
 		return obligations{}
+	}
+	if r := d.Obligations.Redact; r != nil {
+		for _, rule := range r.Rules {
+			if text, err := rule.MarshalJSON(); err == nil { // texts can always be written
+				o.Redact = append(o.Redact, text)
+			}
+		}
 	}
 	if ttl := d.Obligations.CacheTTL; ttl >= 0 {
 		seconds := ttl.Seconds()

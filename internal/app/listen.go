@@ -131,6 +131,7 @@ func (g *gateway) handlerOptions(v *version) proxy.Options {
 		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
 		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,
 		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
+		Shadow:      c.Authz.Mode == "shadow",
 		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
 		HashArguments: g.hasher, Log: g.log, Environment: c.Environment,
 	}

@@ -14,7 +14,6 @@ func Unsupported(c *configs.Config) configs.Issues {
 		}
 	}
 	standard := configs.Default()
-	refuse(c.Authz.Mode == "shadow", "authz.mode", "use enforce")
 	expires := c.Audit.Retention != 0 && c.Audit.Retention != standard.Audit.Retention
 	refuse(expires, "audit.retention", "the trail keeps every event; write -1 or remove the key")
 	compressed := c.Audit.CompressAfter != 0 && c.Audit.CompressAfter != standard.Audit.CompressAfter

@@ -28,7 +28,6 @@ func TestDefaultsAreSupported(t *testing.T) {
 // key, with what to do about it.
 func TestUnsupported(t *testing.T) {
 	for path, ask := range map[string]func(c *configs.Config){
-		"authz.mode":           func(c *configs.Config) { c.Authz.Mode = "shadow" },
 		"audit.retention":      func(c *configs.Config) { c.Audit.Retention = 24 * time.Hour },
 		"audit.compress_after": func(c *configs.Config) { c.Audit.CompressAfter = time.Hour },
 	} {
@@ -62,11 +61,11 @@ func TestSwitchedOff(t *testing.T) {
 }
 
 func TestUnsupportedIsNotServed(t *testing.T) {
-	loaded, err := configs.Load(configs.Options{Flags: map[string]any{"audit.retention": "24h", "authz.mode": "shadow", "data_dir": t.TempDir()}})
+	loaded, err := configs.Load(configs.Options{Flags: map[string]any{"audit.retention": "24h", "cache.debug_headers": "true", "data_dir": t.TempDir()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "authz.mode: not available in this version: use enforce\n" +
+	want := "cache.debug_headers: not available in this version: X-Cache-Key is not sent; remove the key\n" +
 		"audit.retention: not available in this version: the trail keeps every event; write -1 or remove the key"
 
 	err = app.Run(t.Context(), app.Options{Config: loaded})

@@ -76,7 +76,7 @@ type Event struct {
 	PolicyRevision string `column:"policy_revision"`
 	// Tier is how the decision was found: "memo", "topdown" or empty.
 	Tier string `column:"tier"`
-	// Shadow is the verdict of the shadow policy, or empty.
+	// Shadow is the verdict of a policy that is not enforced, "allow" or "deny", or empty.
 	Shadow string `column:"shadow"`
 	// UserID is the principal's id. It is text: subjects are not always UUIDs.
 	UserID string `column:"user_id"`

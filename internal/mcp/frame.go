@@ -48,13 +48,20 @@ func (fr *Frame) parse(buf []byte) []byte {
 
 // AppendWithData appends the frame with its data replaced: every other line stays as it was and where it was. A frame
 // without a data line is appended as it is.
-func (fr *Frame) AppendWithData(dst, data []byte) []byte {
+func (fr *Frame) AppendWithData(dst, data []byte) []byte { return fr.appendWith(dst, data, "") }
+
+// AppendWithoutID is AppendWithData without the frame's id, so that nobody can ask for what comes after it.
+func (fr *Frame) AppendWithoutID(dst, data []byte) []byte { return fr.appendWith(dst, data, "id") }
+
+// appendWith appends the frame with its data replaced and without the lines of one field.
+func (fr *Frame) appendWith(dst, data []byte, without string) []byte {
 	from := len(dst)
 	dst = append(dst, fr.Raw[:fr.mark]...)
 	done := false
 	eachLine(fr.Raw[fr.mark:], func(line, ending []byte) {
 		name, _ := field(line)
 		switch {
+		case without != "" && string(name) == without:
 		case string(name) != "data":
 			if len(line) == 0 && string(ending) == "\n" && bytes.HasSuffix(dst[from:], []byte{'\r'}) {
 				dst = append(dst, '\n') // a line between the two is gone: they must not become one CRLF

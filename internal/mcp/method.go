@@ -55,6 +55,9 @@ const (
 	ActionEnd    = "mcp:session/end"
 )
 
+// KnownMethod reports whether a method from client to server is one that MCP defines.
+func KnownMethod(name string) bool { return methods[name] != nil }
+
 // ActionOf returns the policy action of a method from client to server.
 func ActionOf(name string) string {
 	if m, ok := methods[name]; ok {
