@@ -29,8 +29,9 @@ type Options struct {
 	// Bundle is a directory of Rego and data files, or a bundle file (tar.gz). It is watched, and read again when it
 	// changes. Empty takes the built-in default policy, unless OPA is set.
 	Bundle string
-	// OPA is an OPA configuration (services, bundles, keys and so on) instead of Bundle. Setting both is an error. The
-	// bundles may arrive after Open: until the first one is active every decision is a deny.
+	// OPA is an OPA configuration (services, bundles, decision_logs and so on). When it names bundles or a discovery, these are
+	// the policy and setting Bundle too is an error; they may arrive after Open, and until the first one is active every
+	// decision is a deny.
 	OPA map[string]any
 	// Timeout bounds one decision; a slower one is a deny. Zero takes DefaultTimeout.
 	Timeout time.Duration
@@ -87,7 +88,7 @@ type failure struct {
 
 var (
 	errNoPolicy    = errors.New("no policy is loaded")
-	errTwoSources  = errors.New("a bundle and an OPA configuration are both given: set one of them")
+	errTwoSources  = errors.New("a bundle and an OPA configuration that names bundles are both given: set one of them")
 	errNotAnObject = errors.New("the input document is not a JSON object")
 )
 
@@ -96,7 +97,7 @@ var (
 // Ready, not by Open. The context bounds Open alone: Close ends the engine.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o = o.withDefaults()
-	if o.Bundle != "" && len(o.OPA) > 0 {
+	if o.Bundle != "" && NamesBundles(o.OPA) {
 		return nil, errTwoSources
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -117,7 +118,7 @@ func (e *Engine) open(ctx context.Context, o Options) error {
 		return err
 	}
 	var before fingerprint
-	if len(o.OPA) == 0 {
+	if !NamesBundles(o.OPA) {
 		e.source = &source{path: o.Bundle}
 		before = e.source.fingerprint()
 	}
@@ -134,6 +135,16 @@ func (e *Engine) open(ctx context.Context, o Options) error {
 		e.watching.Go(func() { e.watch(ctx, o.WatchInterval, before) })
 	}
 	return nil
+}
+
+// NamesBundles reports whether an OPA configuration says where policies come from.
+func NamesBundles(opa map[string]any) bool {
+	for _, key := range []string{"bundles", "bundle", "discovery"} {
+		if _, ok := opa[key]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // Ready returns nil when a policy is in force. A newer policy that could not be loaded does not make the engine unready:

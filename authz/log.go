@@ -36,3 +36,14 @@ func (l opaLogger) GetLevel() logging.Level { return logging.Warn }
 
 // SetLevel does nothing: the level is zap's.
 func (l opaLogger) SetLevel(logging.Level) {}
+
+// consoleLogger hands the decisions that decision_logs.console writes to zap: the operator asked for them.
+type consoleLogger struct{ opaLogger }
+
+// Info writes one decision.
+func (l consoleLogger) Info(string, ...any) { l.log.Info("decision") }
+
+// WithFields returns a logger that adds the fields to every line.
+func (l consoleLogger) WithFields(fields map[string]any) logging.Logger {
+	return consoleLogger{l.opaLogger.WithFields(fields).(opaLogger)}
+}

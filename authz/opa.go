@@ -9,7 +9,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
-	"github.com/open-policy-agent/opa/v1/logging"
 	opametrics "github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/plugins"
 	bundleplugin "github.com/open-policy-agent/opa/v1/plugins/bundle"
@@ -43,7 +42,7 @@ func (e *Engine) startOPA(ctx context.Context, config map[string]any) error {
 		Config:        bytes.NewReader(raw),
 		Store:         e.store,
 		Logger:        newOPALogger(e.log),
-		ConsoleLogger: logging.NewNoOpLogger(),
+		ConsoleLogger: consoleLogger{opaLogger{e.log}},
 		Ready:         make(chan struct{}), // given, so that New does not wait for bundles
 		ManagerOpts:   []func(*plugins.Manager){plugins.InitBundles(initial), e.attach},
 	})

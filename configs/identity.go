@@ -109,6 +109,44 @@ type Authz struct {
 	// PolicyConfig is handed to policies as input.policy_config.
 	PolicyConfig Object `key:"policy_config" reload:"live"`
 	// OPA is an OPA configuration (services, bundles, keys, decision_logs, ...)
-	// for bundles that are downloaded or signed. It excludes bundle.
+	// for bundles that are downloaded or signed, and for decision logs. With
+	// bundles or discovery in it, bundle must be empty.
 	OPA Object `key:"opa" reload:"restart"`
+	// DecisionLog says what happens to decisions that OPA's decision_logs cannot
+	// take at once.
+	DecisionLog DecisionLog `key:"decision_log"`
+	// Shadow is a policy that is compared with the one in force.
+	Shadow ShadowPolicy `key:"shadow"`
+	// Inputs records what decisions were made on, for sark policy replay.
+	Inputs DecisionInputs `key:"inputs"`
+}
+
+// DecisionLog configures how decisions get to the decision_logs of authz.opa.
+type DecisionLog struct {
+	// Overflow says what happens when the queue is full: drop the decision from
+	// the log and count it, or let the request wait for room, for at most
+	// authz.timeout, and drop it then.
+	Overflow string `key:"overflow" default:"drop" reload:"restart" enum:"drop|wait"`
+	// Queue is how many decisions wait for the log, at most.
+	Queue int `key:"queue" default:"1024" reload:"restart" min:"1" max:"1000000" unit:"decisions"`
+}
+
+// ShadowPolicy configures a policy that decides nothing.
+type ShadowPolicy struct {
+	// Bundle is a directory or bundle file of the policy. Empty compares nothing.
+	Bundle string `key:"bundle" reload:"restart"`
+	// Sample is the share of decisions that are compared.
+	Sample int `key:"sample" default:"100" reload:"restart" min:"1" max:"100" unit:"percent"`
+}
+
+// DecisionInputs configures the recorded inputs of decisions.
+type DecisionInputs struct {
+	// Sample is the share of decisions about requests whose input is recorded.
+	Sample int `key:"sample" default:"0" reload:"restart" min:"1" max:"100" unit:"percent" off:"0"`
+	// Arguments records the arguments too, redacted as in the trail. Without it
+	// their digest is recorded, and a replay cannot know what rules about
+	// arguments would say.
+	Arguments bool `key:"arguments" default:"false" reload:"restart"`
+	// Retention is how long inputs stay in the database.
+	Retention time.Duration `key:"retention" default:"168h" reload:"restart" min:"1h" max:"876000h" off:"-1"`
 }

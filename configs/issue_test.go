@@ -54,7 +54,7 @@ cache: {ttl: -5}
 		`authn.jwt.audience: is required: without it a token that was made for another service would do`,
 		`authn.jwt: set either jwks_url or key, not both`,
 		`authz.timezone: "Mars/Olympus" is no time zone: write an IANA name such as UTC or Europe/Berlin (from file sark.yaml)`,
-		`authz.bundle: set either bundle or opa, not both (from file sark.yaml)`,
+		`authz.bundle: set either bundle or opa.bundles, not both (from file sark.yaml)`,
 	}, issueLines(t, o))
 }
 

@@ -123,8 +123,10 @@ func checkAuthz(issues *Issues, a Authz) {
 	if _, err := time.LoadLocation(a.Timezone); err != nil || a.Timezone == "" {
 		issues.add("authz.timezone", quote(a.Timezone)+" is no time zone: write an IANA name such as UTC or Europe/Berlin")
 	}
-	if a.Bundle != "" && len(a.OPA) > 0 {
-		issues.add("authz.bundle", "set either bundle or opa, not both")
+	for _, key := range []string{"bundles", "bundle", "discovery"} {
+		if _, named := a.OPA[key]; named && a.Bundle != "" {
+			issues.add("authz.bundle", "set either bundle or opa."+key+", not both")
+		}
 	}
 	for i, name := range a.Headers {
 		switch strings.ToLower(name) {

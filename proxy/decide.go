@@ -20,14 +20,18 @@ func (h *Handler) decide(x *Exchange) bool {
 	if x.Decision.ID == uuid.Nil {
 		x.Decision.ID = audit.NewID(x.Start)
 	}
+	said := x.Decision
 	if x.Decision.Allow && !h.fulfillable(x) {
 		x.Decision.Allow, x.Decision.Reason = false, authz.ReasonObligation
 	}
+	if x.Decision.Allow && !h.shadows(x) {
+		h.fulfil(x)
+	}
+	if f := h.o.RecordInput; f != nil { // with the arguments masked as demanded
+		f(&x.input, &said)
+	}
 	if h.shadows(x) {
 		return x.observe()
-	}
-	if x.Decision.Allow {
-		h.fulfil(x)
 	}
 	if !x.Decision.Allow {
 		return x.refuse(h.denied(x))

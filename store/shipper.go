@@ -108,13 +108,14 @@ func (o ShipperOptions) digester() (*digester, error) {
 // Shipper moves events from the source to the sink, each exactly once: the offset that says which events the sink has is
 // kept in the sink, and changes in the transaction that stores them.
 type Shipper struct {
-	o       ShipperOptions
-	digests *digester    // nil: batches are not signed
-	offset  atomic.Int64 // the sink's, as far as known
-	shipped atomic.Int64
-	failed  atomic.Int64
-	dead    atomic.Int64
-	behind  atomic.Int64 // since when there are events to ship, in Unix microseconds; 0: none
+	o             ShipperOptions
+	digests       *digester    // nil: batches are not signed
+	offset        atomic.Int64 // the sink's, as far as known
+	shipped       atomic.Int64
+	failed        atomic.Int64
+	dead          atomic.Int64
+	inputsDropped atomic.Int64
+	behind        atomic.Int64 // since when there are events to ship, in Unix microseconds; 0: none
 
 	mu    sync.Mutex // held while a batch is shipped
 	head  *Head      // of what the sink has, nil before the first batch
@@ -232,6 +233,9 @@ func (s *Shipper) ship(ctx context.Context) (more bool, err error) {
 	}
 	if last == after {
 		return false, nil
+	}
+	if err := s.shipInputs(ctx); err != nil {
+		return false, err
 	}
 	if err := s.store(ctx, after, last, tuples); err != nil {
 		s.known = false // the commit may have happened: ask

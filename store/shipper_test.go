@@ -222,7 +222,7 @@ func TestShipperSetsBadRowsAside(t *testing.T) {
 	if e.ID != twice.ID || e.Seq != dead.Seq || dead.Writer != h.spool.Writer() || dead.Error == "" || len(dead.Event) == 0 {
 		t.Errorf("set aside: %s", b)
 	}
-	if n, err := testutil.GatherAndCount(r); err != nil || n != 5 {
+	if n, err := testutil.GatherAndCount(r); err != nil || n != 6 {
 		t.Errorf("%d metrics, error %v", n, err)
 	}
 }

@@ -56,20 +56,22 @@ type gateway struct {
 	life    lifecycle
 	metrics *prometheus.Registry
 
-	db       Database
-	spool    *spool.Spool
-	lag      func() time.Duration // of the trail in the store
-	siem     []*siem.Lane
-	engine   *authz.Engine
-	authn    atomic.Pointer[authn.Authenticator]
-	clients  map[string]redis.UniversalClient // by address
-	cache    *cachemw.Cache
-	outbox   *outbox
-	sessions *session.Bindings
-	limits   *limit.Counter
-	health   *admin.Health
-	api      *api.API
-	hasher   func([]byte) string
+	db        Database
+	spool     *spool.Spool
+	lag       func() time.Duration // of the trail in the store
+	siem      []*siem.Lane
+	engine    *authz.Engine
+	decider   authz.Decider // the engine, and those who hear of its decisions
+	candidate *authz.Engine // of the shadow policy, nil without one
+	authn     atomic.Pointer[authn.Authenticator]
+	clients   map[string]redis.UniversalClient // by address
+	cache     *cachemw.Cache
+	outbox    *outbox
+	sessions  *session.Bindings
+	limits    *limit.Counter
+	health    *admin.Health
+	api       *api.API
+	hasher    func([]byte) string
 
 	integrity *integrity
 
@@ -153,6 +155,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"audit spool", g.openSpool},
 		{"siem", g.openSIEM},
 		{"policy", g.openPolicy},
+		{"decision inputs", g.openInputs},
 		{"authentication", g.openAuthn},
 		{"cache", g.openCache},
 		{"outbox", g.startOutbox},

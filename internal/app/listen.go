@@ -121,7 +121,7 @@ func (g *gateway) optionsOf(f *front, v *version) (proxy.Options, error) {
 func (g *gateway) handlerOptions(v *version) proxy.Options {
 	c := v.config
 	o := proxy.Options{
-		Authenticator: v.authn, Decider: g.engine, Recorder: g.spool, CacheRules: cacheRules(c), CacheKeys: c.Cache.DebugHeaders,
+		Authenticator: v.authn, Decider: g.decider, Recorder: g.spool, CacheRules: cacheRules(c), CacheKeys: c.Cache.DebugHeaders,
 		Sessions: g.sessions, Limiter: g.limits, Rates: v.rates,
 		PartitionByPrincipal: c.Cache.Partition == "principal",
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
@@ -133,6 +133,7 @@ func (g *gateway) handlerOptions(v *version) proxy.Options {
 		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
 		Shadow:      c.Authz.Mode == "shadow",
 		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
+		RecordInput:   g.recordInput(c),
 		HashArguments: g.hasher, Log: g.log, Environment: c.Environment,
 	}
 	for _, name := range c.Authz.Headers {

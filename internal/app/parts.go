@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
-	"sark/authz"
+	"go.uber.org/zap"
+
 	"sark/cachemw"
 	"sark/configs"
 	"sark/internal/admin"
@@ -26,22 +26,6 @@ func (g *gateway) openDataDir(context.Context) error {
 	}
 	h := audit.NewArgumentHasher(key)
 	g.hasher = func(arguments []byte) string { return string(h.Append(nil, arguments)) }
-	return nil
-}
-
-func (g *gateway) openPolicy(ctx context.Context) error {
-	zone, err := time.LoadLocation(g.c.Authz.Timezone)
-	if err != nil {
-		return fmt.Errorf("authz.timezone: %w", err)
-	}
-	g.engine, err = authz.Open(ctx, authz.Options{
-		Bundle: g.c.Authz.Bundle, OPA: g.c.Authz.OPA, Timeout: g.c.Authz.Timeout, Location: zone,
-		PolicyConfig: g.c.Authz.PolicyConfig, Log: g.log, Metrics: g.metrics,
-	})
-	if err != nil {
-		return err
-	}
-	g.life.onStop("policy", func(ctx context.Context) error { g.engine.Close(ctx); return nil })
 	return nil
 }
 
@@ -106,7 +90,7 @@ func (g *gateway) openAPI(context.Context) error {
 		return err
 	}
 	g.api, err = api.New(api.Options{
-		Registry: g.db, Audit: g.db, Integrity: g.integrity, Decider: g.engine, Policies: g.engine, Health: g.health,
+		Registry: g.db, Audit: g.db, Integrity: g.integrity, Decider: g.decider, Policies: g.engine, Health: g.health,
 		Catalogue: &g.table, Discoverer: discoverer, Suggest: discover.Suggest, Lag: g.lag, Changed: g.changed, Cache: g.cacheForAPI(),
 		Version: g.o.Version, Environment: g.c.Environment, MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
 	})

@@ -35,6 +35,11 @@ func (g *gateway) reload(ctx context.Context) error {
 	if err == nil {
 		g.log.Info("policy was read again", zap.String("revision", g.engine.Revision()))
 	}
+	if g.candidate != nil {
+		if broken := g.candidate.Reload(ctx); broken != nil { // changes no decision
+			g.log.Warn("the shadow policy was not read again", zap.Error(broken))
+		}
+	}
 	if g.o.Load == nil {
 		return err
 	}

@@ -193,7 +193,7 @@ func (g *gateway) replace(c *configs.Config) error {
 		err = g.enforce(next)
 	}
 	if err == nil {
-		err = g.engine.Apply(authz.Settings{Timeout: c.Authz.Timeout, Location: zone, PolicyConfig: c.Authz.PolicyConfig})
+		err = g.applyPolicy(authz.Settings{Timeout: c.Authz.Timeout, Location: zone, PolicyConfig: c.Authz.PolicyConfig})
 	}
 	if err != nil {
 		err = errors.Join(err, g.enforce(old))

@@ -78,3 +78,18 @@ func scanInput(row pgx.CollectableRow) (in store.DecisionInput, err error) {
 	in.Timestamp = in.Timestamp.UTC()
 	return in, err
 }
+
+// ExpireDecisionInputs deletes the inputs from before a moment, and returns how many there were.
+func (d *DB) ExpireDecisionInputs(ctx context.Context, before time.Time) (int64, error) {
+	defer d.timer.Observe("expire_inputs", time.Now())
+	c, err := d.audit.acquire(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("delete old decision inputs: %w", err)
+	}
+	defer c.Release()
+	tag, err := c.Exec(ctx, `DELETE FROM decision_inputs WHERE "timestamp" < $1`, before)
+	if err != nil {
+		return 0, fmt.Errorf("delete old decision inputs: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}

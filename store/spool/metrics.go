@@ -14,6 +14,7 @@ type counters struct {
 	full, old, disk, broken atomic.Int64 // reservations that were refused, by reason
 	shed, dropped, lost     atomic.Int64
 	suppressed              atomic.Int64
+	inputsDropped           atomic.Int64
 	gaps, orphans, rescues  atomic.Int64
 }
 
@@ -96,6 +97,7 @@ func (s *Spool) registerMetrics() error {
 		gauge("age_seconds", "For how long the oldest event that the sink does not have has been waiting.",
 			func(Stats) float64 { return s.Age().Seconds() }),
 		refused("bytes", &s.stats.full), refused("age", &s.stats.old), refused("disk", &s.stats.disk), refused("failed", &s.stats.broken),
+		counter("inputs_dropped_total", "Decision inputs for which there was no room.", value(&s.stats.inputsDropped)),
 		counter("suppressed_total", "Refusals that left no event of their own, since there were too many.", value(&s.stats.suppressed)),
 		counter("dropped_total", "Refusals for which there was no room; a gap event says how many.", value(&s.stats.dropped)),
 		counter("shed_total", "Events of severity low dropped by a full spool.", value(&s.stats.shed)),

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,16 +15,17 @@ import (
 
 // reader is the consumer's place in the spool.
 type reader struct {
-	mu    sync.Mutex
-	file  *os.File // nil: the place must be looked for
-	scan  *scanner
-	cut   int64  // of the segment that is open
-	index uint64 // of the segment that is open
-	last  int64  // the number of the event that was read last
-	holes int64  // numbers up to here that are missing were reported
-	arena []byte // the tuples of the last Read
-	ends  []int
-	out   [][]byte
+	mu     sync.Mutex
+	file   *os.File // nil: the place must be looked for
+	scan   *scanner
+	cut    int64  // of the segment that is open
+	index  uint64 // of the segment that is open
+	last   int64  // the number of the event that was read last
+	holes  int64  // numbers up to here that are missing were reported
+	arena  []byte // the tuples of the last Read
+	ends   []int
+	out    [][]byte
+	inputs [][]byte // that were met on the way
 }
 
 func (r *reader) close() error {
@@ -101,7 +103,7 @@ func (s *Spool) openLocked(seg *segment) error {
 // collectLocked reads events up to the number durable, at most limit of them.
 func (s *Spool) collectLocked(durable int64, limit int) error {
 	r := &s.reader
-	r.arena, r.ends = r.arena[:0], r.ends[:0]
+	r.arena, r.ends, r.inputs = r.arena[:0], r.ends[:0], nil
 	r.scan.refresh()
 	for r.last < durable && len(r.ends) < limit {
 		rec, err := r.scan.next()
@@ -126,10 +128,13 @@ func (s *Spool) collectLocked(durable int64, limit int) error {
 }
 
 func (s *Spool) takeLocked(rec record) error {
+	r := &s.reader
+	if rec.kind == kindInput {
+		r.inputs = append(r.inputs, bytes.Clone(rec.payload))
+	}
 	if !rec.kind.sealed() {
 		return nil
 	}
-	r := &s.reader
 	_, seq, _, err := audit.Place(rec.payload)
 	if err != nil || seq <= r.last || seq > r.cut { // a failed segment's records stand again in the one after it
 		return err

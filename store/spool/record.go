@@ -13,6 +13,7 @@ const (
 	kindEvent  kind = 1 // a sealed tuple
 	kindIntent kind = 2 // an unsealed tuple: a call that may have effects is about to be forwarded
 	kindGap    kind = 3 // a sealed tuple that says what is missing from the trail
+	kindInput  kind = 4 // the input of a decision: no part of the trail
 )
 
 // sealed reports whether the payload has a number in the chain.
@@ -89,7 +90,7 @@ func parseRecord(b []byte) (record, int, verdict) {
 	}
 	length := binary.BigEndian.Uint32(b[lengthAt:])
 	k := kind(b[kindAt])
-	if !bytes.HasPrefix(b, recordMagic) || length > maxPayload || k < kindEvent || k > kindGap {
+	if !bytes.HasPrefix(b, recordMagic) || length > maxPayload || k < kindEvent || k > kindInput {
 		return record{}, 0, damaged
 	}
 	size := recordHeader + int(length)

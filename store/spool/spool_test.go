@@ -319,7 +319,7 @@ func TestMetrics(t *testing.T) {
 	s := open(t, spool.Options{Dir: t.TempDir(), Metrics: r})
 	record(t, s, 0)
 	n, err := testutil.GatherAndCount(r)
-	if err != nil || n != 20 {
+	if err != nil || n != 21 {
 		t.Errorf("%d metrics, error %v", n, err)
 	}
 }

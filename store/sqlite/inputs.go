@@ -91,3 +91,19 @@ func (d *DB) listInputs(ctx context.Context, where string, args ...any) (page []
 	}
 	return page, rows.Err()
 }
+
+// ExpireDecisionInputs deletes the inputs from before a moment, and returns how many there were.
+func (d *DB) ExpireDecisionInputs(ctx context.Context, before time.Time) (n int64, err error) {
+	defer d.timer.Observe("expire_inputs", time.Now())
+	err = d.inTx(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `DELETE FROM decision_inputs WHERE "timestamp" < ?`, before.UnixMicro())
+		if err == nil {
+			n, err = r.RowsAffected()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete old decision inputs: %w", err)
+	}
+	return n, nil
+}

@@ -58,6 +58,9 @@ func decisionInputs(t *testing.T, s Store) {
 	if diff := cmp.Diff(want[600:], inputsSince(t, s, want[600].Timestamp)); diff != "" {
 		t.Errorf("inputs since a moment (-want +got):\n%s", diff)
 	}
+	if gone, err := s.ExpireDecisionInputs(t.Context(), want[4].Timestamp); err != nil || gone != 4 || len(inputsSince(t, s, Epoch)) != len(want)-4 {
+		t.Errorf("%d inputs expired, error %v", gone, err)
+	}
 	for range s.DecisionInputs(t.Context(), Epoch) {
 		break // who has read enough stops
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -31,6 +32,7 @@ type Store interface {
 
 	store.InputSink
 	store.InputReader
+	ExpireDecisionInputs(ctx context.Context, before time.Time) (int64, error)
 
 	Ping(ctx context.Context) error
 	Close() error

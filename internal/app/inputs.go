@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"sark/authz"
+	"sark/configs"
+	"sark/internal/audit"
+)
+
+// InputStore is what of a Database keeps decision inputs for their time.
+type InputStore interface {
+	ExpireDecisionInputs(ctx context.Context, before time.Time) (int64, error)
+}
+
+// recordInput returns what records the inputs of decisions, nil when none is to be. Secrets are taken out as in the trail.
+func (g *gateway) recordInput(all *configs.Config) func(*authz.Input, *authz.Decision) {
+	c := all.Authz.Inputs
+	if c.Sample == 0 {
+		return nil
+	}
+	redactor := audit.NewRedactor(all.Audit.Redact...)
+	digest := g.hasher
+	if c.Arguments {
+		digest = nil
+	}
+	return func(in *authz.Input, d *authz.Decision) {
+		if c.Sample < 100 && rand.IntN(100) >= c.Sample { //nolint:gosec // a sample is no secret
+			return
+		}
+		doc, err := g.engine.RecordedDocument(in, digest)
+		if err == nil {
+			doc, err = redactor.Append(nil, doc)
+		}
+		if err != nil {
+			g.log.Debug("decision input not recorded", zap.Stringer("decision_id", d.ID), zap.Error(err))
+			return
+		}
+		g.spool.RecordInput(&audit.Input{DecisionID: d.ID, Time: in.Time, Allow: d.Allow, Revision: d.Revision, Rule: d.Rule, Document: doc})
+	}
+}
+
+// expireEvery is how often inputs are looked at whose time is over.
+const expireEvery = time.Hour
+
+// openInputs keeps decision inputs for no longer than they shall be.
+func (g *gateway) openInputs(context.Context) error {
+	keep := g.c.Authz.Inputs.Retention
+	db, ok := g.db.(InputStore)
+	if !ok || keep <= 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if n, err := db.ExpireDecisionInputs(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
+				g.log.Warn("old decision inputs stay for now", zap.Error(err))
+			} else if n > 0 {
+				g.log.Info("old decision inputs deleted", zap.Int64("inputs", n))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(expireEvery):
+			}
+		}
+	}()
+	g.life.onStop("decision inputs", func(context.Context) error { cancel(); <-done; return nil })
+	return nil
+}
