@@ -28,7 +28,7 @@ var errInput = errors.New("no decision input")
 func AppendInput(dst []byte, in *Input) []byte {
 	revision, rule := cut(in.Revision), cut(in.Rule)
 	dst = append(dst, in.DecisionID[:]...)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(in.Time.UnixMicro())) //nolint:gosec // two's complement on purpose
+	dst = binary.BigEndian.AppendUint64(dst, uint64(in.Time.UnixMicro()))
 	allow := byte(0)
 	if in.Allow {
 		allow = 1
@@ -52,7 +52,7 @@ func DecodeInput(b []byte) (Input, error) {
 		return Input{}, errInput
 	}
 	return Input{
-		DecisionID: uuid.UUID(b[:16]), Time: time.UnixMicro(int64(binary.BigEndian.Uint64(b[16:]))).UTC(), //nolint:gosec // see above
+		DecisionID: uuid.UUID(b[:16]), Time: time.UnixMicro(int64(binary.BigEndian.Uint64(b[16:]))).UTC(), //nolint:gosec // two's complement on purpose
 		Allow: b[24] == 1, Revision: string(rest[:revision]), Rule: string(rest[revision : revision+rule]), Document: rest[revision+rule:],
 	}, nil
 }

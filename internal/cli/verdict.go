@@ -14,10 +14,10 @@ type verdict struct {
 
 // obligations are what an allow demands; absent members demand nothing. The form is that of the policy evaluation API.
 type obligations struct {
-	Redact   []string `json:"redact,omitempty"`
-	CacheTTL *float64 `json:"cache_ttl,omitempty"` // seconds
-	Limit    *limit   `json:"limit,omitempty"`
-	Severity string   `json:"severity,omitempty"`
+	Redact   []authz.RedactRule `json:"redact,omitempty"`
+	CacheTTL *float64           `json:"cache_ttl,omitempty"` // seconds
+	Limit    *limit             `json:"limit,omitempty"`
+	Severity string             `json:"severity,omitempty"`
 }
 
 // limit is a rate limit: so many calls in a period of seconds.
@@ -37,7 +37,10 @@ func verdictOf(d *authz.Decision) verdict {
 		return v
 	}
 	v.Decision = "allow"
-	v.Obligations = obligations{Redact: d.Obligations.Redact, Severity: d.Obligations.Severity}
+	v.Obligations = obligations{Severity: d.Obligations.Severity}
+	if r := d.Obligations.Redact; r != nil {
+		v.Obligations.Redact = r.Rules
+	}
 	if ttl := d.Obligations.CacheTTL; ttl >= 0 {
 		seconds := ttl.Seconds()
 		v.Obligations.CacheTTL = &seconds

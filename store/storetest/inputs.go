@@ -61,7 +61,8 @@ func decisionInputs(t *testing.T, s Store) {
 	if gone, err := s.ExpireDecisionInputs(t.Context(), want[4].Timestamp); err != nil || gone != 4 || len(inputsSince(t, s, Epoch)) != len(want)-4 {
 		t.Errorf("%d inputs expired, error %v", gone, err)
 	}
-	for range s.DecisionInputs(t.Context(), Epoch) {
+	for _, err := range s.DecisionInputs(t.Context(), Epoch) {
+		must(t, err)
 		break // who has read enough stops
 	}
 	one, ok, err := s.DecisionInput(t.Context(), want[7].DecisionID)
