@@ -53,15 +53,23 @@ func literal(v any) []byte {
 	return text
 }
 
+// read returns JSON that literal wrote in the types of JSON.
+func read(text []byte) (v any) {
+	if err := json.Unmarshal(text, &v); err != nil {
+		panic("BUG: JSON that was written cannot be read: " + err.Error())
+	}
+	return v
+}
+
 // obligationsOf writes obligations as policies do, in the types of JSON.
 func obligationsOf(d *authz.Decision) map[string]any {
 	o := map[string]any{}
-	if len(d.Obligations.Redact) > 0 {
-		paths := []any{}
-		for _, p := range d.Obligations.Redact {
-			paths = append(paths, p)
+	if r := d.Obligations.Redact; r != nil {
+		rules := []any{}
+		for _, rule := range r.Rules {
+			rules = append(rules, read(literal(rule)))
 		}
-		o["redact"] = paths
+		o["redact"] = rules
 	}
 	if d.Obligations.CacheTTL >= 0 {
 		o["cache"] = map[string]any{"ttl": d.Obligations.CacheTTL.Seconds()}

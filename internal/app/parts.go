@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 
-	"go.uber.org/zap"
-
 	"sark/cachemw"
 	"sark/configs"
 	"sark/internal/admin"
