@@ -7,6 +7,13 @@ type Store struct {
 	// URL is the postgres:// address of the database. Empty takes an embedded
 	// SQLite database in data_dir.
 	URL string `key:"url" reload:"restart" secret:"url"`
+	// AuditURL is the address by which events are stored, of the same database
+	// by a login that was granted sark_writer: it can neither read nor change
+	// the trail. Empty takes store.url.
+	AuditURL string `key:"audit_url" reload:"restart" secret:"url"`
+	// Roles makes "sark migrate" keep the database roles sark_writer,
+	// sark_reader and sark_admin.
+	Roles bool `key:"roles" default:"true" reload:"restart"`
 	// SlowQuery is the duration from which a query is logged as slow.
 	SlowQuery time.Duration `key:"slow_query" default:"100ms" reload:"restart" min:"1ms" max:"1h" off:"0"`
 	// Postgres sizes the connection pools.

@@ -49,9 +49,11 @@ type Audit struct {
 	BatchRows int `key:"batch_rows" default:"2000" reload:"restart" min:"1" max:"5000" unit:"events"`
 	// BatchInterval is the longest that an event waits for its batch to fill.
 	BatchInterval time.Duration `key:"batch_interval" default:"250ms" reload:"restart" min:"1ms" max:"1m"`
-	// Retention is how long events stay in the database.
+	// Retention is how long events, and what was counted of them, stay in the
+	// database; a gateway whose login owns the tables removes what is older.
 	Retention time.Duration `key:"retention" default:"2160h" reload:"restart" min:"24h" max:"876000h" off:"-1"`
-	// CompressAfter is the age at which chunks of the trail are compressed.
+	// CompressAfter is the age at which chunks of the trail are compressed, where
+	// the server is a TimescaleDB that can.
 	CompressAfter time.Duration `key:"compress_after" default:"168h" reload:"restart" min:"1h" max:"876000h" off:"-1"`
 	// SIEM lists the receivers to which events are sent as well. One that is
 	// away holds up nothing: it gets its events later, from the database if need be.

@@ -12,7 +12,11 @@ const shortestKey = 32
 
 // checkStorage checks the database, Redis and the spool.
 func checkStorage(issues *Issues, c Config) {
-	checkDatabaseURL(issues, c.Store.URL)
+	checkDatabaseURL(issues, "store.url", c.Store.URL)
+	checkDatabaseURL(issues, "store.audit_url", c.Store.AuditURL)
+	if c.Store.AuditURL != "" && c.Store.URL == "" {
+		issues.add("store.audit_url", "needs store.url: it is another login of the same database")
+	}
 	checkRedisURL(issues, "redis.url", c.Redis.URL, c.Redis.Topology)
 	checkRedisURL(issues, "sessions.redis_url", c.Sessions.RedisURL, c.Redis.Topology)
 	checkRedisURL(issues, "limits.redis_url", c.Limits.RedisURL, c.Redis.Topology)
@@ -47,18 +51,18 @@ func checkBurst(issues *Issues, at string, rate, burst int) {
 
 // checkDatabaseURL checks the address of PostgreSQL. With several hosts, which
 // pgx accepts and net/url does not, only the scheme is checked.
-func checkDatabaseURL(issues *Issues, text string) {
+func checkDatabaseURL(issues *Issues, at, text string) {
 	if text == "" {
 		return
 	}
 	const want = "write postgres://user@host/database, or leave it out for SQLite in data_dir"
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found || !slices.Contains([]string{"postgres", "postgresql"}, scheme) {
-		issues.add("store.url", "is no PostgreSQL address: "+want)
+		issues.add(at, "is no PostgreSQL address: "+want)
 		return
 	}
 	if _, err := url.Parse(text); err != nil && !strings.Contains(rest, ",") {
-		issues.add("store.url", "is no URL: "+want)
+		issues.add(at, "is no URL: "+want)
 	}
 }
 

@@ -9,6 +9,8 @@ type FindingKind string
 const (
 	// FindingGap: events are missing, and the gateway itself signed that it never stored them. It is no sign of tampering.
 	FindingGap FindingKind = "gap"
+	// FindingExpired: events were removed for their age, and a gateway signed that. It is no sign of tampering.
+	FindingExpired FindingKind = "expired"
 	// FindingChanged: the columns of an event are not those that were recorded.
 	FindingChanged FindingKind = "changed"
 	// FindingReplaced: an event, or a batch of them, is not the one that was signed, though it looks whole.
@@ -38,14 +40,14 @@ type Finding struct {
 }
 
 // Recorded reports whether the gateway itself has recorded what the finding says, so that it is no sign of tampering.
-func (f *Finding) Recorded() bool { return f.Kind == FindingGap }
+func (f *Finding) Recorded() bool { return f.Kind == FindingGap || f.Kind == FindingExpired }
 
 // findings passes findings on, neighbours that say the same as one. Its zero value with a sink is ready.
 type findings struct {
 	sink  func(Finding)
 	held  *Finding
 	count int64 // that were not recorded by a gateway
-	gaps  int64 // that were
+	gaps  int64 // that were, beside events that were removed for their age
 }
 
 func (f *findings) add(next Finding) {
@@ -62,9 +64,10 @@ func (f *findings) flush() {
 	if f.held == nil {
 		return
 	}
-	if f.held.Recorded() {
+	switch {
+	case f.held.Kind == FindingGap:
 		f.gaps++
-	} else {
+	case !f.held.Recorded():
 		f.count++
 	}
 	if f.sink != nil {

@@ -11,6 +11,8 @@ import (
 type Trail interface {
 	// Writers lists every writer of which there is an event, a digest or an offset, each once, in any order.
 	Writers(ctx context.Context) ([]Lane, error)
+	// RetentionMarks lists what was said to be removed for its age, in any order.
+	RetentionMarks(ctx context.Context) ([]RetentionMark, error)
 	// Events reads the events of a span in the order of their numbers, several of one number one after the other, in memory
 	// that does not grow with their count. An error ends it.
 	Events(ctx context.Context, span Span) iter.Seq2[Row, error]

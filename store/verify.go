@@ -85,9 +85,13 @@ type verification struct {
 	result   Verification
 	last     map[uuid.UUID]int64 // the number of each writer's last event
 	total    int64
+	expired  RetentionMark // the signed one with the latest cutoff; zero: nothing was removed
 }
 
 func (v *verification) run(ctx context.Context) error {
+	if err := v.readMarks(ctx); err != nil {
+		return err
+	}
 	lanes, err := v.trail.Writers(ctx)
 	if err != nil {
 		return err
@@ -137,7 +141,8 @@ func (v *verification) verifyLane(ctx context.Context, info Lane) error {
 // itself, or what it stands for, out of sight.
 func (v *verification) span(ctx context.Context, writer uuid.UUID) (Span, error) {
 	span := Span{Writer: writer, First: math.MinInt64, Last: math.MaxInt64}
-	if v.o.From.IsZero() && v.o.To.IsZero() {
+	from := v.from()
+	if from.IsZero() && v.o.To.IsZero() {
 		return span, nil
 	}
 	span.First = 1
@@ -152,11 +157,43 @@ func (v *verification) span(ctx context.Context, writer uuid.UUID) (Span, error)
 			span.Last = d.First - 1
 			break
 		}
-		if d.CreatedAt.Before(v.o.From) {
+		if d.CreatedAt.Before(from) {
 			span.First = d.Last + 1
 		}
 	}
+	if span.First > 1 && v.expired.Cutoff.After(v.o.From) {
+		v.findings.add(Finding{
+			Kind: FindingExpired, Writer: writer, First: 1, Last: span.First - 1,
+			Detail: fmt.Sprintf("removed, or to be removed, by retention: stored before %s (%s)", v.expired.Cutoff.Format(time.RFC3339), v.expired.Rule),
+		})
+	}
 	return span, nil
+}
+
+// readMarks finds the latest mark that is signed. One that is not is no excuse for anything.
+func (v *verification) readMarks(ctx context.Context) error {
+	marks, err := v.trail.RetentionMarks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		if err := m.Check(v.o.Keys); err != nil {
+			v.findings.add(Finding{Kind: FindingDigest, Detail: err.Error()})
+			continue
+		}
+		if m.Cutoff.After(v.expired.Cutoff) {
+			v.expired = m
+		}
+	}
+	return nil
+}
+
+// from is when the batches were stored that are verified: of what is older, nothing has to be there.
+func (v *verification) from() time.Time {
+	if v.expired.Cutoff.After(v.o.From) {
+		return v.expired.Cutoff
+	}
+	return v.o.From
 }
 
 // digestsOf reads all digests of a writer, lowest first, a page at a time.

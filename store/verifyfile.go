@@ -23,7 +23,7 @@ func (v *verification) verifyFile(ctx context.Context) error {
 
 // chosen reports whether writer and time of a digest are among those that are verified.
 func (v *verification) chosen(d *Digest) bool {
-	within := func(at time.Time) bool { return !at.Before(v.o.From) && (v.o.To.IsZero() || at.Before(v.o.To)) }
+	within := func(at time.Time) bool { return !at.Before(v.from()) && (v.o.To.IsZero() || at.Before(v.o.To)) }
 	return (v.o.Writer == d.Writer || v.o.Writer == [16]byte{}) && within(d.CreatedAt)
 }
 

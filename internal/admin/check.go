@@ -17,6 +17,8 @@ type Check struct {
 	Run func(ctx context.Context) error
 	// Pool returns the use of the part's connections; nil for parts that have none.
 	Pool func() PoolStats
+	// Mode returns a word for the way in which the part works, where it has several; nil for parts that have one.
+	Mode func() string
 }
 
 // PoolStats is the use of one connection pool at a moment, in connections.
@@ -38,6 +40,8 @@ type Result struct {
 	Latency time.Duration
 	// Pool is the use of the part's connections, read just after the check; nil for parts that have none.
 	Pool *PoolStats
+	// Mode is the word for how the part works, empty for parts that have one way.
+	Mode string
 }
 
 // Healthy reports whether the part is well.
@@ -68,6 +72,9 @@ func (c *Check) run(ctx context.Context) (result Result) {
 	if c.Pool != nil {
 		stats := c.Pool()
 		result.Pool = &stats
+	}
+	if c.Mode != nil {
+		result.Mode = c.Mode()
 	}
 	return result
 }

@@ -40,6 +40,11 @@ type Discoverer interface {
 	Discover(ctx context.Context, transport, endpoint string) ([]store.Tool, error)
 }
 
+// RollupReader counts the events of the audit trail by hour or day, oldest first.
+type RollupReader interface {
+	Rollups(ctx context.Context, f store.RollupFilter) (store.RollupPage, error)
+}
+
 // Decider asks the policy. It always has an answer; trouble is a deny.
 type Decider interface {
 	Decide(ctx context.Context, in *authz.Input) authz.Decision
@@ -59,9 +64,10 @@ type Health interface {
 
 // Options are the collaborators of the API.
 type Options struct {
-	// Registry, Audit, Decider and Health are required.
+	// Registry, Audit, Rollups, Decider and Health are required.
 	Registry Registry
 	Audit    EventReader
+	Rollups  RollupReader
 	Decider  Decider
 	Health   Health
 	// Integrity knows the keys and the head of the audit trail; nil when it is not signed.
@@ -99,8 +105,8 @@ type API struct {
 
 // New checks the options and returns the API.
 func New(o Options) (*API, error) {
-	if o.Registry == nil || o.Audit == nil || o.Decider == nil || o.Health == nil {
-		return nil, errors.New("management API: registry, audit, decider and health are required")
+	if o.Registry == nil || o.Audit == nil || o.Rollups == nil || o.Decider == nil || o.Health == nil {
+		return nil, errors.New("management API: registry, audit, rollups, decider and health are required")
 	}
 	if o.MaxBodyBytes < 0 {
 		return nil, errors.New("management API: the body limit must not be negative")

@@ -56,7 +56,7 @@ func ask(f *testing.F, s *shelf) func(t *testing.T, route, method, query string,
 	if err != nil {
 		f.Fatal(err)
 	}
-	a, err := api.New(api.Options{Registry: s, Audit: s, Decider: &authz.Engine{}, Health: health})
+	a, err := api.New(api.Options{Registry: s, Audit: s, Rollups: s, Decider: &authz.Engine{}, Health: health})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func newGateway(t *testing.T, change func(*api.Options)) *gateway {
 	}
 	health.MarkStarted()
 	o := api.Options{
-		Registry: g.db, Audit: g.db, Decider: decider{openEngine(t), g}, Health: health, Catalogue: catalogue{},
+		Registry: g.db, Audit: g.db, Rollups: g.db, Decider: decider{openEngine(t), g}, Health: health, Catalogue: catalogue{},
 		Changed: g.change, Version: "1.2.3", Environment: "test", Log: zap.New(core),
 	}
 	if change != nil {

@@ -23,6 +23,7 @@ type dependency struct {
 	Critical  bool    `json:"critical"`
 	LatencyMS float64 `json:"latency_ms"`
 	Error     *string `json:"error"`
+	Mode      string  `json:"mode,omitempty"` // how it works, where there are several ways
 }
 
 // detailed is the body of GET /health/detailed.
@@ -48,7 +49,7 @@ func (a *API) healthDetailed(ctx context.Context, r *request) error {
 		out.Dependencies[result.Name] = dependency{
 			Healthy: result.Healthy(), Critical: result.Critical,
 			LatencyMS: float64(result.Latency.Microseconds()) / float64(time.Millisecond/time.Microsecond),
-			Error:     optional(result.Problem()),
+			Error:     optional(result.Problem()), Mode: result.Mode,
 		}
 	}
 	return writeJSON(r.out, fasthttp.StatusOK, out)

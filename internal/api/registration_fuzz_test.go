@@ -52,7 +52,7 @@ func FuzzRegistration(f *testing.F) {
 		f.Fatal(err)
 	}
 	registry := &shelf{}
-	a, err := api.New(api.Options{Registry: registry, Audit: registry.DB, Decider: &authz.Engine{}, Health: health})
+	a, err := api.New(api.Options{Registry: registry, Audit: registry.DB, Rollups: registry.DB, Decider: &authz.Engine{}, Health: health})
 	if err != nil {
 		f.Fatal(err)
 	}

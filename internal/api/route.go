@@ -35,6 +35,7 @@ const (
 	RouteServersTeams      = "servers.set_teams"
 	RouteServersOwner      = "servers.set_owner"
 	RouteServersDiscover   = "servers.discover"
+	RouteAuditRollups      = "audit.rollups"
 	RouteAuditEvent        = "audit.event"
 	RouteCacheStats        = "cache.stats"
 	RouteCachePurge        = "cache.invalidate"
@@ -86,6 +87,7 @@ var table = [...]route{
 	{RouteAuditEvent, fasthttp.MethodGet, "/api/v1/audit/events/{id}", "audit:read", "audit", true, false, (*API).event},
 	{RouteCacheStats, fasthttp.MethodGet, "/api/v1/cache/stats", "cache:read", "cache", true, false, (*API).cacheStats},
 	{RouteCachePurge, fasthttp.MethodPost, "/api/v1/cache/invalidate", "cache:invalidate", "cache", false, false, (*API).invalidateCache},
+	{RouteAuditRollups, fasthttp.MethodGet, "/api/v1/audit/rollups", "audit:read", "audit", true, false, (*API).listRollups},
 	{RouteHealth, fasthttp.MethodGet, "/health", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthLive, fasthttp.MethodGet, "/health/live", "health:read", "health", true, true, (*API).probe},
 	{RouteHealthReady, fasthttp.MethodGet, "/health/ready", "health:read", "health", true, true, (*API).probe},

@@ -19,7 +19,7 @@ func router(t testing.TB) *api.API {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := api.New(api.Options{Registry: &sqlite.DB{}, Audit: &sqlite.DB{}, Decider: &authz.Engine{}, Health: health})
+	a, err := api.New(api.Options{Registry: &sqlite.DB{}, Audit: &sqlite.DB{}, Rollups: &sqlite.DB{}, Decider: &authz.Engine{}, Health: health})
 	if err != nil {
 		t.Fatal(err)
 	}

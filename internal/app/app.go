@@ -22,6 +22,7 @@ import (
 	"sark/internal/limit"
 	"sark/internal/session"
 	"sark/internal/telemetry"
+	"sark/store"
 	"sark/store/siem"
 	"sark/store/spool"
 )
@@ -60,6 +61,7 @@ type gateway struct {
 	spool     *spool.Spool
 	lag       func() time.Duration // of the trail in the store
 	siem      []*siem.Lane
+	signer    *store.DigestKey // of the audit trail
 	engine    *authz.Engine
 	decider   authz.Decider // the engine, and those who hear of its decisions
 	candidate *authz.Engine // of the shadow policy, nil without one
@@ -122,9 +124,6 @@ func newGateway(o Options) (*gateway, error) {
 		return nil, errors.New("app: Options.Config is required")
 	}
 	c := o.Config.Config
-	if issues := Unsupported(&c); len(issues) > 0 {
-		return nil, issues
-	}
 	g := &gateway{o: o, c: &c, log: o.Log, clients: map[string]redis.UniversalClient{}, failed: make(chan error, 8)}
 	if g.log == nil {
 		log, level, err := telemetry.NewLogger(telemetry.LogOptions{Level: c.Log.Level, Format: c.Log.Format})
@@ -154,6 +153,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"store", g.openStore},
 		{"audit spool", g.openSpool},
 		{"siem", g.openSIEM},
+		{"maintenance", g.openMaintenance},
 		{"policy", g.openPolicy},
 		{"decision inputs", g.openInputs},
 		{"authentication", g.openAuthn},

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sark/configs"
-	"sark/internal/app"
 	"sark/internal/testkit"
 )
 
@@ -172,7 +171,7 @@ func TestEdgeIsSupported(t *testing.T) {
 	c.Proxy.Servers = []configs.Server{{
 		Name: "a", URL: "https://a/mcp", Authorization: "strip", SensitivityLevel: "low", TLS: configs.UpstreamTLS{CAFile: "d", ServerName: "e"},
 	}, {Name: "b", URL: "unix:///run/b.sock:/mcp", Authorization: "strip", SensitivityLevel: "low"}}
-	if issues := append(configs.Validate(c), app.Unsupported(&c)...); len(issues) > 0 {
+	if issues := configs.Validate(c); len(issues) > 0 {
 		t.Errorf("issues:\n%s", issues)
 	}
 }

@@ -20,8 +20,10 @@ import (
 type Database interface {
 	api.Registry
 	api.EventReader
+	api.RollupReader
 	store.Sink
 	store.InputReader
+	store.Keeper
 	CreateAPIKey(ctx context.Context, k store.APIKey) error
 	APIKeys(ctx context.Context) ([]store.APIKey, error)
 	FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error)
@@ -58,7 +60,7 @@ func openDatabase(ctx context.Context, c *configs.Config, log *zap.Logger, metri
 func postgresOptions(c *configs.Config, slow time.Duration, log *zap.Logger, metrics prometheus.Registerer) postgres.Options {
 	p := c.Store.Postgres
 	return postgres.Options{
-		URL: c.Store.URL, PoolSize: p.PoolSize, MaxOverflow: p.MaxOverflow, PoolTimeout: p.PoolTimeout, PoolRecycle: p.PoolRecycle,
+		URL: c.Store.URL, AuditURL: c.Store.AuditURL, CompressAfter: c.Audit.CompressAfter, PoolSize: p.PoolSize, MaxOverflow: p.MaxOverflow, PoolTimeout: p.PoolTimeout, PoolRecycle: p.PoolRecycle,
 		PrePing: p.PoolPrePing, Echo: p.EchoPool, AuditPoolSize: p.AuditPoolSize, SlowQuery: slow, Log: log, Metrics: metrics,
 	}
 }
@@ -78,6 +80,7 @@ func (g *gateway) openStore(ctx context.Context) (err error) {
 func (g *gateway) storeCheck() admin.Check {
 	check := admin.Check{Name: "store", Run: g.db.Ping}
 	if pg, ok := g.db.(*postgres.DB); ok {
+		check.Mode = func() string { return string(pg.Mode()) }
 		check.Pool = func() admin.PoolStats {
 			p := g.c.Store.Postgres
 			sum := admin.PoolStats{Max: p.PoolSize + p.MaxOverflow + p.AuditPoolSize}

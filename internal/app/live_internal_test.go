@@ -159,7 +159,7 @@ func liveKeys(other files) map[string]liveKey {
 	}
 }
 
-// refused are live keys that this build does not have (see Unsupported), and one that another test holds.
+// refused are live keys that other tests hold.
 var refused = []string{
 	"cache.debug_headers",
 	"authn.jwt.key", // excludes jwks_url; its change makes another authenticator as that of jwks_url does

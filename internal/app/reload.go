@@ -57,8 +57,7 @@ func (g *gateway) reconfigure() error {
 	}
 	effective, applied, pending := configs.Reload(*g.live.Load(), next.Config)
 	if len(applied) > 0 {
-		issues := append(configs.Validate(effective), Unsupported(&effective)...)
-		if len(issues) > 0 {
+		if issues := configs.Validate(effective); len(issues) > 0 {
 			return fmt.Errorf("apply the configuration: %w", issues)
 		}
 		if err := g.replace(&effective); err != nil {

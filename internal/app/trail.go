@@ -29,23 +29,23 @@ func (g *gateway) openSpool(context.Context) (err error) {
 		return err
 	}
 	g.life.onStop("audit spool", g.spool.Close)
-	key, err := store.OpenDigestKey(DigestKeyPath(g.c.DataDir))
+	g.signer, err = store.OpenDigestKey(DigestKeyPath(g.c.DataDir))
 	if err != nil {
 		return err
 	}
-	g.log.Info("the audit trail is signed", zap.String("public_key", store.FormatPublicKey(key.Public())), zap.Stringer("writer", g.spool.Writer()))
+	g.log.Info("the audit trail is signed", zap.String("public_key", store.FormatPublicKey(g.signer.Public())), zap.Stringer("writer", g.spool.Writer()))
 	file, err := g.openDigestFile()
 	if err != nil {
 		return err
 	}
 	shipper, err := store.NewShipper(store.ShipperOptions{
-		Source: g.spool, Sink: g.db, Key: key, DigestFile: file, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
+		Source: g.spool, Sink: g.db, Key: g.signer, DigestFile: file, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
 		DeadDir: filepath.Join(g.c.SpoolDir(), "dead"), Log: g.log, Metrics: g.metrics,
 	})
 	if err != nil {
 		return err
 	}
-	g.integrity = &integrity{spool: g.spool, shipper: shipper, key: key}
+	g.integrity = &integrity{spool: g.spool, shipper: shipper, key: g.signer}
 	g.lag = shipper.Lag
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1) // buffered: the result waits for the stop

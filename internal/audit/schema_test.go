@@ -67,6 +67,17 @@ JSON array, and an inet or a jsonb as text.
 to and without ` + "`hash`" + `. The chain of a writer begins with the SHA-256 of "sark audit chain 1", a zero byte and the 16 bytes of
 the writer's id. Numbers of a writer are without holes, except where an event of type ` + "`audit_gap`" + ` says which are missing.
 `)
+	page.WriteString(strings.ReplaceAll(`
+## Beside the events
+
+~audit_digests~ holds one signed digest per batch, ~audit_writer_offset~ up to which number each writer's events are stored,
+and ~audit_retention~ one signed mark per removal by age: everything that was stored before ~cutoff~ may be gone, by ~rule~. An
+event of type ~audit_retention~ says the same, with ~before~, ~events~ and ~chunks~ in its details.
+
+~audit_rollups~ counts events by ~hour~, ~server_id~, ~server_name~, ~tool_name~, ~decision~ and ~outcome~ (an empty text for
+NULL): ~events~, and the sums of ~duration_us~, ~upstream_us~, ~bytes_in~ and ~bytes_out~. In mode ~timescale~ the continuous
+aggregate ~audit_rollups_hourly~ has the same columns. ~audit_rollup_dirty~ lists the hours that are to be counted again.
+`, "~", "`"))
 	return page.Bytes()
 }
 

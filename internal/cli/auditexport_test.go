@@ -6,9 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
+	"go.uber.org/zap"
+
+	"sark/internal/app"
+	"sark/store"
+	"sark/store/sqlite"
 )
 
 // publicKey is that of a data directory.
@@ -37,6 +43,50 @@ func TestExport(t *testing.T) {
 	}
 	direct := run(t, "audit", "verify", "--data-dir", dir)
 	if diff := cmp.Diff(direct.Out, verified.Out); diff != "" {
+		t.Errorf("what is said of the trail and of its export (-trail +export):\n%s", diff)
+	}
+}
+
+// TestExportAfterRetention says of an export what it says of the trail, of which the beginning was removed for its age.
+func TestExportAfterRetention(t *testing.T) {
+	dir, _ := signedTrail(t)
+	key, err := store.ReadDigestKey(app.DigestKeyPath(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: app.DatabasePath(dir), Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // used up
+	page, err := db.Events(t.Context(), store.EventFilter{})
+	if err != nil || len(page.Items) != 10 {
+		t.Fatalf("%d events, error %v", len(page.Items), err)
+	}
+	digests, err := db.Digests(t.Context(), page.Items[0].WriterID, 0, 10)
+	if err != nil || len(digests) != 3 {
+		t.Fatalf("%d digests, error %v", len(digests), err)
+	}
+	mark := store.NewRetentionMark(key, digests[0].CreatedAt.Add(time.Microsecond), "audit.retention: 24h0m0s", time.Now())
+	for more := true; more; {
+		step, err := db.Expire(t.Context(), mark)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more = step.More
+	}
+
+	path := filepath.Join(t.TempDir(), "audit.ndjson")
+	if r := run(t, "audit", "export", "--out", path, "--data-dir", dir); r.Code != 0 {
+		t.Fatalf("export: %+v", r)
+	}
+	direct := run(t, "audit", "verify", "--data-dir", dir)
+	verified := run(t, "audit", "verify", "--export", path, "--public-key", publicKey(t, dir), "--data-dir", t.TempDir())
+
+	if direct.Code != 0 || !strings.Contains(direct.Out, "expired") {
+		t.Errorf("verify: %+v", direct)
+	}
+	if diff := cmp.Diff(direct.Out, verified.Out); diff != "" || verified.Code != 0 {
 		t.Errorf("what is said of the trail and of its export (-trail +export):\n%s", diff)
 	}
 }

@@ -25,7 +25,7 @@ was set. Warnings are about what is valid and unlikely to be meant.`,
 }
 
 func (p *program) check(ctx context.Context, show bool) error {
-	loaded, err := p.loadServable()
+	loaded, err := p.load()
 	if err != nil {
 		return err
 	}

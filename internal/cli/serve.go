@@ -27,7 +27,7 @@ reads policy and configuration again: live keys are applied without dropping a r
 
 // serve runs the gateway. Once there is a log, errors go there alone.
 func (p *program) serve(ctx context.Context) error {
-	loaded, err := p.loadServable()
+	loaded, err := p.load()
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (p *program) serve(ctx context.Context) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	err = app.Run(ctx, app.Options{
-		Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level, Reload: hangups, Load: p.loadServable,
+		Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level, Reload: hangups, Load: p.load,
 	})
 	if err != nil {
 		log.Error("the gateway could not go on", zap.String("error", oneLine(err.Error())))

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"sark/configs"
-	"sark/internal/app"
 )
 
 // sharedFlags are those that every command has: they say which configuration is meant.
@@ -34,18 +33,6 @@ func (p *program) load() (*configs.Loaded, error) {
 	loaded, err := configs.Load(configs.Options{File: p.shared.file, Preset: p.shared.preset, Flags: flags, Environ: p.environ})
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration: %w", err)
-	}
-	return loaded, nil
-}
-
-// loadServable is load, and refuses what this version cannot serve.
-func (p *program) loadServable() (*configs.Loaded, error) {
-	loaded, err := p.load()
-	if err != nil {
-		return nil, err
-	}
-	if issues := app.Unsupported(&loaded.Config); len(issues) > 0 {
-		return nil, issues
 	}
 	return loaded, nil
 }

@@ -7,7 +7,6 @@ import (
 
 func TestMistakes(t *testing.T) {
 	config := writeFile(t, "sark.yaml", "{}")
-	unsupported := writeFile(t, "sark.yaml", "authz: {mode: shadow}\n")
 	empty := t.TempDir()
 	for name, test := range map[string]struct {
 		args    []string
@@ -66,10 +65,6 @@ func TestMistakes(t *testing.T) {
 			args: []string{"migrate", "--dry-run", "--sql"},
 			want: result{2, "", "sark: give --dry-run or --sql, not both\n"},
 		},
-		"serve what cannot be served": {
-			args: []string{"serve", "--config", unsupported},
-			want: result{2, "", "sark: the configuration is not valid:\n  authz.mode: not available in this version: use enforce\n"},
-		},
 		"no database": {
 			args: []string{"audit", "query", "--data-dir", empty},
 			want: result{1, "", "sark: there is no database at " + empty + "/sark.db (data_dir is " + empty +
@@ -78,7 +73,7 @@ func TestMistakes(t *testing.T) {
 		"another database": {
 			args:    []string{"audit", "query"},
 			environ: []string{"SARK_STORE_URL=postgres://sark:secret@127.0.0.1:1/sark"},
-			want: result{1, "", "sark: open postgres: migrate postgres: failed to initialize: failed to connect to `user=sark database=sark`:" +
+			want: result{1, "", "sark: open postgres: acquire connection: failed to connect to `user=sark database=sark`:" +
 				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused;" +
 				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused\n"},
 		},

@@ -75,6 +75,10 @@ func (x *run) write(ctx context.Context) error {
 	if err := x.free(); err != nil {
 		return err
 	}
+	var err error
+	if x.manifest.Retention, err = x.trail.RetentionMarks(ctx); err != nil {
+		return err
+	}
 	events, err := x.create(x.o.Path)
 	if err != nil {
 		return err

@@ -35,8 +35,10 @@ type Manifest struct {
 	LastTime  *time.Time        `json:"last_time,omitempty"`  // of the latest
 	Writers   []Writer          `json:"writers"`
 	Files     []File            `json:"files"`
-	KeyID     string            `json:"key_id"`
-	PublicKey string            `json:"public_key"`
+	// Retention is what the trail said was removed for its age, so that it is not missing in the export.
+	Retention []store.RetentionMark `json:"retention,omitempty"`
+	KeyID     string                `json:"key_id"`
+	PublicKey string                `json:"public_key"`
 }
 
 // Writer is what an export has of a writer.

@@ -67,6 +67,11 @@ func (t *Trail) Writers(context.Context) ([]store.Lane, error) {
 	return lanes, nil
 }
 
+// RetentionMarks implements store.Trail.
+func (t *Trail) RetentionMarks(context.Context) ([]store.RetentionMark, error) {
+	return t.manifest.Retention, nil
+}
+
 // Events implements store.Trail. Events stand in the order of writers and numbers.
 func (t *Trail) Events(ctx context.Context, span store.Span) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {

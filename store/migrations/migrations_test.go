@@ -135,7 +135,7 @@ func TestUpAtOnce(t *testing.T) {
 	}
 	work.Wait()
 	slices.Sort(applied)
-	if diff := cmp.Diff([]int{0, 0, 0, 4}, applied); diff != "" {
+	if diff := cmp.Diff([]int{0, 0, 0, 5}, applied); diff != "" {
 		t.Errorf("steps applied by each (-want +got):\n%s", diff)
 	}
 }
@@ -162,6 +162,18 @@ func TestUpWithoutRights(t *testing.T) {
 	}
 }
 
+// TestUpOnANewerSchema starts on a database that a later version has migrated.
+func TestUpOnANewerSchema(t *testing.T) {
+	db := open(t, "pgx", testkit.Postgres(t))
+	if _, err := migrations.Up(t.Context(), db, migrations.Postgres); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "INSERT INTO sark_migrations (version_id, is_applied) VALUES (99, true)")
+	if steps, err := migrations.Up(t.Context(), db, migrations.Postgres); err != nil || len(steps) != 0 {
+		t.Errorf("steps %v, error %v", steps, err)
+	}
+}
+
 func TestModeWithoutTimescale(t *testing.T) {
 	mode, err := migrations.DetectMode(t.Context(), open(t, "pgx", testkit.Postgres(t)))
 	if err != nil || mode != migrations.ModeNone {
@@ -173,7 +185,7 @@ func TestModeWithoutTimescale(t *testing.T) {
 func checkUp(t *testing.T, db *sql.DB, dialect migrations.Dialect) {
 	t.Helper()
 	ctx := t.Context()
-	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}, {Version: 30, Name: "00030_decision_inputs.sql"}}
+	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}, {Version: 30, Name: "00030_decision_inputs.sql"}, {Version: 40, Name: "00040_retention.sql"}}
 	before, err := migrations.Status(ctx, db, dialect)
 	if err != nil {
 		t.Fatal(err)

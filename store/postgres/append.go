@@ -108,7 +108,9 @@ func (d *DB) moveOffset(ctx context.Context, c *pgxpool.Conn, b store.Batch) err
 		q.Queue(`INSERT INTO audit_writer_offset (writer_id, last_seq, updated_at) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING`,
 			b.Writer, d.now())
 	}
-	q.Queue(`UPDATE audit_writer_offset SET last_seq = $1, updated_at = $2 WHERE writer_id = $3 AND last_seq = $4`,
+	q.Queue(`UPDATE audit_writer_offset SET last_seq = $1, updated_at = $2,
+			login = CASE WHEN row_security_active('audit_writer_offset') THEN current_user ELSE login END
+		WHERE writer_id = $3 AND last_seq = $4`,
 		b.Last, d.now(), b.Writer, b.After).Exec(func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() != 1 {
 			return fmt.Errorf("move offset of writer %s from %d: %w", b.Writer, b.After, store.ErrFenced)
@@ -116,6 +118,7 @@ func (d *DB) moveOffset(ctx context.Context, c *pgxpool.Conn, b store.Batch) err
 		return nil
 	})
 	queueDigest(q, b.Digest)
+	queueHours(q, b.Tuples)
 	if err := c.SendBatch(ctx, q).Close(); err != nil {
 		return fmt.Errorf("begin batch: %w", err)
 	}

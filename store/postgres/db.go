@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"sark/store"
 	"sark/store/migrations"
 )
@@ -43,13 +45,15 @@ func (d *DB) connect(ctx context.Context, o Options) (err error) {
 	if d.api, err = openPool(ctx, o, "api", o.PoolSize, o.MaxOverflow); err != nil {
 		return err
 	}
-	if d.audit, err = openPool(ctx, o, "audit", o.AuditPoolSize, 0); err != nil {
+	ofAudit := o
+	ofAudit.URL = o.AuditURL
+	if d.audit, err = openPool(ctx, ofAudit, "audit", o.AuditPoolSize, 0); err != nil {
 		return err
 	}
 	if err := d.registerMetrics(o.Metrics); err != nil {
 		return err
 	}
-	err = d.prepare(ctx, o.URL)
+	err = d.prepare(ctx, o)
 	if err != nil && o.Late && unreachable(err) {
 		d.awaitDatabase(o, err)
 		return nil
@@ -58,11 +62,11 @@ func (d *DB) connect(ctx context.Context, o Options) (err error) {
 }
 
 // prepare brings the schema up to date and looks at what the server can do. That it answers is asked first, in bounded time.
-func (d *DB) prepare(ctx context.Context, url string) error {
+func (d *DB) prepare(ctx context.Context, o Options) error {
 	if err := d.reach(ctx); err != nil {
 		return err
 	}
-	mode, err := migrate(ctx, url)
+	mode, err := migrate(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -76,17 +80,39 @@ func (d *DB) prepare(ctx context.Context, url string) error {
 	return nil
 }
 
-// migrate applies what the schema lacks and reports what the server can do.
-func migrate(ctx context.Context, url string) (migrations.Mode, error) {
-	db, err := migrations.Open(migrations.Postgres, url)
+// migrate applies what the schema lacks and reports how the trail is kept. A login without the right to change the schema is
+// fine while nothing is behind. What would lock others out for long is left to sark migrate.
+func migrate(ctx context.Context, o Options) (mode migrations.Mode, err error) {
+	db, err := migrations.Open(migrations.Postgres, o.URL)
 	if err != nil {
 		return "", err
 	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if _, err := migrations.Up(ctx, db, migrations.Postgres); err != nil {
-		return "", errors.Join(err, db.Close())
+		if state(err) == codeNoRight {
+			err = fmt.Errorf("the schema is behind this version, and this login may not change it: run sark migrate as the owner: %w", err)
+		}
+		return "", err
 	}
-	mode, err := migrations.DetectMode(ctx, db)
-	return mode, errors.Join(err, db.Close())
+	ensure := migrations.EnsureOptions{CompressAfter: o.CompressAfter}
+	plan, err := migrations.EnsurePlan(ctx, db, ensure)
+	if err != nil {
+		return "", err
+	}
+	if len(plan) > 0 {
+		ensure.Empty = true
+		if _, err := migrations.Ensure(ctx, db, ensure); err != nil && state(err) != codeNoRight {
+			return "", err
+		}
+		if plan, err = migrations.EnsurePlan(ctx, db, migrations.EnsureOptions{CompressAfter: o.CompressAfter}); err != nil {
+			return "", err
+		}
+	}
+	if len(plan) > 0 {
+		o.Log.Warn("the trail is not yet kept as this server could; run sark migrate as the owner of its tables",
+			zap.Int("statements", len(plan)))
+	}
+	return migrations.DetectMode(ctx, db)
 }
 
 // Mode is what the server offered when it was first reached, empty before that.

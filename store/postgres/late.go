@@ -65,7 +65,7 @@ func (d *DB) tryOpen(ctx context.Context, o Options) (ready bool) {
 			d.gate(err)
 		}
 	}()
-	if err = d.prepare(ctx, o.URL); err == nil {
+	if err = d.prepare(ctx, o); err == nil {
 		o.Log.Info("the database answers", zap.String("mode", string(d.Mode())))
 		d.gate(nil)
 	}

@@ -21,6 +21,11 @@ const (
 type Options struct {
 	// URL is the postgres:// address. Its pool_* parameters are overruled by the fields below; required.
 	URL string
+	// AuditURL is the address by which events are stored, for a login that may do nothing else (migrations.RoleWriter); empty
+	// is URL. It leads to the same database.
+	AuditURL string
+	// CompressAfter is the age at which chunks are compressed where the server can, see migrations.EnsureOptions.
+	CompressAfter time.Duration
 	// PoolSize is how many connections are kept open for the API; 0 is DefaultPoolSize.
 	PoolSize int
 	// MaxOverflow is how many more are opened under load, and closed when they were idle for five minutes.
@@ -53,6 +58,9 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	if o.URL == "" || o.Log == nil {
 		return o, errors.New("options URL and Log are required")
+	}
+	if o.AuditURL == "" {
+		o.AuditURL = o.URL
 	}
 	if o.PoolSize == 0 {
 		o.PoolSize = DefaultPoolSize

@@ -25,6 +25,9 @@ import (
 func readAll() map[string]string {
 	list := map[string]string{
 		"FROM api_keys ORDER BY created_at":  "lists every key, of which there are few",
+		"FROM audit_rollup_dirty":            "holds what has changed in the last minute",
+		"SELECT place FROM audit_writer":     "looks at the oldest digests of each writer",
+		"bool_and(":                          "looks at every event of a day before that is dropped",
 		"SELECT count(*) FROM mcp_servers":   "counts every server, for who asks for the total",
 		"FROM pg_attribute JOIN pg_type":     "asks the catalog",
 		"FROM mcp_servers WHERE tags ?":      "reads the list in its order, and all of it for rare tags: tags have no index",
@@ -188,8 +191,7 @@ func planned(sql string) bool {
 	return verb == "SELECT" || verb == "UPDATE" || verb == "DELETE" || verb == "INSERT"
 }
 
-// seqScan finds the tables that a plan reads whole. The partition of what is in no day is empty in these tests, and read
-// whole for that.
+// seqScan finds the tables that a plan reads whole. Empty ones, such as the partitions of days to come, are read whole for that.
 var seqScan = regexp.MustCompile(`Seq Scan on (\w+)`)
 
 func checkPlan(t *testing.T, conn *pgx.Conn, name, index, sql string, args []any) {
@@ -204,7 +206,11 @@ func checkPlan(t *testing.T, conn *pgx.Conn, name, index, sql string, args []any
 	}
 	plan := strings.Join(lines, "\n")
 	for _, m := range seqScan.FindAllStringSubmatch(plan, -1) {
-		if m[1] != "audit_events_rest" {
+		var rows bool
+		if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM "+m[1]+")").Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if rows && !strings.HasPrefix(m[1], "pg_") {
 			t.Errorf("%s reads all of %s:\n%s", name, m[1], plan)
 		}
 	}

@@ -87,6 +87,19 @@ func (t *Trail) Digests(ctx context.Context, writer uuid.UUID, after int64, limi
 	return digests, nil
 }
 
+// RetentionMarks implements store.Trail.
+func (t *Trail) RetentionMarks(ctx context.Context) ([]store.RetentionMark, error) {
+	rows, err := t.tx.Query(ctx, "SELECT cutoff, rule, created_at, key_id, signature FROM audit_retention ORDER BY cutoff")
+	if err != nil {
+		return nil, fmt.Errorf("query retention marks: %w", err)
+	}
+	marks, err := pgx.CollectRows(rows, pgx.RowToStructByPos[store.RetentionMark])
+	if err != nil {
+		return nil, fmt.Errorf("query retention marks: %w", err)
+	}
+	return marks, nil
+}
+
 // Events implements store.Trail. There is no index by number: the server sorts, and a cursor brings the rows in slices, so
 // that digests can be read in between.
 func (t *Trail) Events(ctx context.Context, span store.Span) iter.Seq2[store.Row, error] {

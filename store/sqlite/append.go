@@ -31,6 +31,9 @@ func (d *DB) AppendBatch(ctx context.Context, b store.Batch) error {
 		if err := d.insertEvents(ctx, tx, b.Tuples); err != nil {
 			return err
 		}
+		if err := noteHours(ctx, tx, b.Tuples); err != nil {
+			return err
+		}
 		return insertDigest(ctx, tx, b.Digest)
 	})
 	if err != nil {

@@ -20,6 +20,10 @@ func readAll() map[string]string {
 	return map[string]string{
 		"FROM api_keys ORDER BY created_at": "lists every key, of which there are few",
 		"SELECT count(*) FROM mcp_servers":  "counts every server, for who asks for the total",
+		"sum(bytes_out) FROM audit_rollups": "adds up hours, all of them for who gives no time",
+		"FROM audit_rollup_dirty":           "holds what has changed in the last minute",
+		"SELECT place FROM":                 "looks at the oldest digests of a writer, which are a table of their own to the planner",
+		"FROM audit_writer_offset":          "lists the writers",
 		"FROM registry_outbox":              "reads the oldest rows by their number, and no more than it is asked for",
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -103,6 +104,26 @@ func (t *Trail) Writers(ctx context.Context) ([]store.Lane, error) {
 // Digests implements store.Trail.
 func (t *Trail) Digests(ctx context.Context, writer uuid.UUID, after int64, limit int) ([]store.Digest, error) {
 	return queryDigests(ctx, t.tx, writer, after, limit)
+}
+
+// RetentionMarks implements store.Trail.
+func (t *Trail) RetentionMarks(ctx context.Context) ([]store.RetentionMark, error) {
+	rows, err := t.tx.QueryContext(ctx, "SELECT cutoff, rule, created_at, key_id, signature FROM audit_retention ORDER BY cutoff")
+	if err != nil {
+		return nil, fmt.Errorf("query retention marks: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // its error is that of rows.Err
+	var marks []store.RetentionMark
+	for rows.Next() {
+		var m store.RetentionMark
+		var cutoff, created int64
+		if err := rows.Scan(&cutoff, &m.Rule, &created, &m.KeyID, &m.Signature); err != nil {
+			return nil, fmt.Errorf("query retention marks: %w", err)
+		}
+		m.Cutoff, m.CreatedAt = time.UnixMicro(cutoff).UTC(), time.UnixMicro(created).UTC()
+		marks = append(marks, m)
+	}
+	return marks, rows.Err()
 }
 
 // Events implements store.Trail. There is no index by number: the places of the rows are sorted first, and then the rows are

@@ -29,6 +29,10 @@ type Store interface {
 	AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error
 	Offset(ctx context.Context, writer uuid.UUID) (int64, error)
 	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
+	AppendBatch(ctx context.Context, b store.Batch) error
+	Digests(ctx context.Context, writer uuid.UUID, after int64, limit int) ([]store.Digest, error)
+	Rollups(ctx context.Context, f store.RollupFilter) (store.RollupPage, error)
+	store.Keeper
 
 	store.InputSink
 	store.InputReader
@@ -49,6 +53,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"ServerTools": serverTools, "ServersAreWrittenTogether": serversAreWrittenTogether,
 		"APIKeys": apiKeys, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
 		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
+		"Rollups": rollups, "RollupFilters": rollupFilters, "LateEventsAreCounted": lateEventsAreCounted,
+		"Expire": expire, "ExpireKeepsWhatCameLate": expireKeepsWhatCameLate,
 		"ClosedStoreSaysSo": closedStoreSaysSo,
 		"DecisionInputs":    decisionInputs, "BadDecisionInputs": badDecisionInputs,
 	} {
