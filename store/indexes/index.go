@@ -34,7 +34,7 @@ func registry() []Index {
 	}
 }
 
-// trail lists the indexes of audit events and decision inputs.
+// trail lists the indexes of audit events, decision inputs and what is still to be counted.
 func trail() []Index {
 	const events, inputs = "audit_events", "decision_inputs"
 	return []Index{

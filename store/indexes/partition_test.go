@@ -27,12 +27,12 @@ func TestPartitioned(t *testing.T) {
 
 	want := []string{
 		`CREATE INDEX idx_audit_events_user_time ON ONLY audit_events (user_id, "timestamp" DESC)`,
-		`CREATE INDEX CONCURRENTLY "audit_events_20261123_user_time" ON audit_events_20261123 (user_id, "timestamp" DESC)`,
-		`ALTER INDEX "idx_audit_events_user_time" ATTACH PARTITION "audit_events_20261123_user_time"`,
-		`CREATE INDEX CONCURRENTLY "audit_events_20261124_user_time" ON audit_events_20261124 (user_id, "timestamp" DESC)`,
-		`ALTER INDEX "idx_audit_events_user_time" ATTACH PARTITION "audit_events_20261124_user_time"`,
-		`CREATE INDEX CONCURRENTLY "audit_events_rest_user_time" ON audit_events_rest (user_id, "timestamp" DESC)`,
-		`ALTER INDEX "idx_audit_events_user_time" ATTACH PARTITION "audit_events_rest_user_time"`,
+		`CREATE INDEX CONCURRENTLY "audit_events_default_user_time" ON audit_events_default (user_id, "timestamp" DESC)`,
+		`ALTER INDEX "idx_audit_events_user_time" ATTACH PARTITION "audit_events_default_user_time"`,
+		`CREATE INDEX CONCURRENTLY "audit_events_p20261123_user_time" ON audit_events_p20261123 (user_id, "timestamp" DESC)`,
+		`ALTER INDEX "idx_audit_events_user_time" ATTACH PARTITION "audit_events_p20261123_user_time"`,
+		`CREATE INDEX CONCURRENTLY "audit_events_p20261124_user_time" ON audit_events_p20261124 (user_id, "timestamp" DESC)`,
+		`ALTER INDEX "idx_audit_events_user_time" ATTACH PARTITION "audit_events_p20261124_user_time"`,
 	}
 	if diff := cmp.Diff(want, ran[:min(7, len(ran))]); diff != "" {
 		t.Errorf("statements of the first index (-want +got):\n%s", diff)
@@ -40,7 +40,7 @@ func TestPartitioned(t *testing.T) {
 	if len(ran) != 7*7 {
 		t.Errorf("%d statements, want 7 for each of 7 indexes", len(ran))
 	}
-	if diff := cmp.Diff(map[string]int{"table present": 11, "partitioned table present": 7}, states(t, p)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"table present": 12, "partitioned table present": 7}, states(t, p)); diff != "" {
 		t.Errorf("states after (-want +got):\n%s", diff)
 	}
 }
@@ -52,21 +52,21 @@ func TestPartitionedResumes(t *testing.T) {
 	db := migrated(t, migrations.Postgres, url)
 	storetest.Partitioned(t, url, 2)
 	exec(t, db, `CREATE INDEX idx_audit_events_user_time ON ONLY audit_events (user_id, "timestamp" DESC)`)
-	exec(t, db, `CREATE INDEX audit_events_20261123_user_time ON audit_events_20261123 (user_id, "timestamp" DESC)`)
-	exec(t, db, `ALTER INDEX idx_audit_events_user_time ATTACH PARTITION audit_events_20261123_user_time`)
-	leaveInvalid(t, db, `CREATE INDEX CONCURRENTLY audit_events_20261124_user_time ON audit_events_20261124 (user_id, "timestamp" DESC)`,
-		"audit_events_20261124")
-	exec(t, db, `CREATE INDEX audit_events_rest_user_time ON audit_events_rest (user_id, "timestamp" DESC)`)
+	exec(t, db, `CREATE INDEX audit_events_p20261123_user_time ON audit_events_p20261123 (user_id, "timestamp" DESC)`)
+	exec(t, db, `ALTER INDEX idx_audit_events_user_time ATTACH PARTITION audit_events_p20261123_user_time`)
+	leaveInvalid(t, db, `CREATE INDEX CONCURRENTLY audit_events_p20261124_user_time ON audit_events_p20261124 (user_id, "timestamp" DESC)`,
+		"audit_events_p20261124")
+	exec(t, db, `CREATE INDEX audit_events_default_user_time ON audit_events_default (user_id, "timestamp" DESC)`)
 	p := open(t, url)
 
 	ran := apply(t, p)
 
 	end := slices.IndexFunc(ran, func(s string) bool { return strings.Contains(s, "type_time") })
 	want := []string{
-		`DROP INDEX CONCURRENTLY audit_events_20261124_user_time`,
-		`CREATE INDEX CONCURRENTLY "audit_events_20261124_user_time" ON audit_events_20261124 (user_id, "timestamp" DESC)`,
-		`ALTER INDEX idx_audit_events_user_time ATTACH PARTITION "audit_events_20261124_user_time"`,
-		`ALTER INDEX idx_audit_events_user_time ATTACH PARTITION "audit_events_rest_user_time"`,
+		`ALTER INDEX idx_audit_events_user_time ATTACH PARTITION "audit_events_default_user_time"`,
+		`DROP INDEX CONCURRENTLY audit_events_p20261124_user_time`,
+		`CREATE INDEX CONCURRENTLY "audit_events_p20261124_user_time" ON audit_events_p20261124 (user_id, "timestamp" DESC)`,
+		`ALTER INDEX idx_audit_events_user_time ATTACH PARTITION "audit_events_p20261124_user_time"`,
 	}
 	if diff := cmp.Diff(want, ran[:end]); diff != "" {
 		t.Errorf("statements (-want +got):\n%s", diff)
@@ -82,7 +82,7 @@ func TestLongPartitionName(t *testing.T) {
 		FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')`)
 	p := open(t, url)
 	apply(t, p)
-	if diff := cmp.Diff(map[string]int{"table present": 11, "partitioned table present": 7}, states(t, p)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"table present": 12, "partitioned table present": 7}, states(t, p)); diff != "" {
 		t.Errorf("states after (-want +got):\n%s", diff)
 	}
 }
@@ -117,7 +117,7 @@ func TestHypertable(t *testing.T) {
 		perChunk+` WHERE severity IN ('high', 'critical')` {
 		t.Errorf("statements %q", planned)
 	}
-	if diff := cmp.Diff(map[string]int{"table present": 11, "hypertable present": 7}, states(t, p)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"table present": 12, "hypertable present": 7}, states(t, p)); diff != "" {
 		t.Errorf("states after (-want +got):\n%s", diff)
 	}
 	usage, err := p.Usage(t.Context())

@@ -15,8 +15,8 @@ func Plain(t testing.TB, url string) {
 }
 
 // Partitioned makes audit_events of a PostgreSQL database a natively partitioned table: empty, with its key and without
-// further indexes, one partition for each of a number of days from Epoch on, and one for what is in none of them. The test
-// binary must link the driver "pgx".
+// further indexes, one partition for each of a number of days from Epoch on, and one for what is in none of them, under the
+// names that they have in use. The test binary must link the driver "pgx".
 func Partitioned(t testing.TB, url string, days int) {
 	t.Helper()
 	reshape(t, url, ` PARTITION BY RANGE ("timestamp")`, days)
@@ -32,11 +32,11 @@ func reshape(t testing.TB, url, by string, days int) {
 	first := Epoch.Truncate(24 * time.Hour)
 	for i := range days {
 		day := first.AddDate(0, 0, i)
-		statements = append(statements, fmt.Sprintf(`CREATE TABLE audit_events_%s PARTITION OF audit_events FOR VALUES FROM ('%s') TO ('%s')`,
+		statements = append(statements, fmt.Sprintf(`CREATE TABLE audit_events_p%s PARTITION OF audit_events FOR VALUES FROM ('%s') TO ('%s')`,
 			day.Format("20060102"), day.Format(time.RFC3339), day.AddDate(0, 0, 1).Format(time.RFC3339)))
 	}
 	if by != "" {
-		statements = append(statements, `CREATE TABLE audit_events_rest PARTITION OF audit_events DEFAULT`)
+		statements = append(statements, `CREATE TABLE audit_events_default PARTITION OF audit_events DEFAULT`)
 	}
 	db, err := sql.Open("pgx", url)
 	if err != nil {
