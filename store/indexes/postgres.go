@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,9 +14,13 @@ import (
 // applyLock is the advisory lock under which one process at a time builds indexes: "sidx" in ASCII.
 const applyLock = 0x73696478
 
+// closeTimeout is how long Close waits for the server.
+const closeTimeout = 5 * time.Second
+
 // Postgres are the indexes of a PostgreSQL database, over one connection. It is for one goroutine.
 type Postgres struct {
-	conn *pgx.Conn
+	conn   *pgx.Conn
+	locked bool
 }
 
 // OpenPostgres connects to the database at a postgres:// URL. It changes nothing in it.
@@ -27,8 +32,16 @@ func OpenPostgres(ctx context.Context, url string) (*Postgres, error) {
 	return &Postgres{conn: c}, nil
 }
 
-// Close ends the connection, and with it a build that is under way.
-func (p *Postgres) Close() error { return p.conn.Close(context.Background()) }
+// Close ends the connection, and with it a build that is under way. The lock is given back before: a server may notice only
+// later that a connection has ended, when the next process has asked for the lock already.
+func (p *Postgres) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if p.locked && !p.conn.IsClosed() {
+		_, _ = p.conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, applyLock) // else it goes with the connection
+	}
+	return p.conn.Close(ctx)
+}
 
 // Plan says of every index how it stands and what it needs, without changing anything.
 func (p *Postgres) Plan(ctx context.Context) ([]Step, error) {
@@ -62,6 +75,7 @@ func (p *Postgres) Lock(ctx context.Context) error {
 	if !got {
 		return errors.New("another process is building indexes in this database; wait for it to end")
 	}
+	p.locked = true
 	// A time limit that is right for queries would end a build, and leave an invalid index.
 	if _, err := p.conn.Exec(ctx, `SET statement_timeout = 0`); err != nil {
 		return fmt.Errorf("lift the statement timeout: %w", err)
