@@ -12,6 +12,7 @@ import (
 
 	"sark/configs"
 	"sark/internal/app"
+	"sark/store/postgres"
 )
 
 // openStore opens the database of a configuration, which has to exist unless create is true.
@@ -24,7 +25,11 @@ func openStore(ctx context.Context, c *configs.Config, create bool) (app.Databas
 			return nil, err
 		}
 	}
-	return app.OpenDatabase(ctx, &one, zap.NewNop(), nil)
+	db, err := app.OpenDatabase(ctx, &one, zap.NewNop(), nil)
+	if c.Store.URL != "" && postgres.Unreachable(err) {
+		return nil, fmt.Errorf("the database of store.url does not answer (%w); start it, or correct store.url", err)
+	}
+	return db, err
 }
 
 // ready tells whether a database can be opened, or made.

@@ -73,9 +73,10 @@ func TestMistakes(t *testing.T) {
 		"another database": {
 			args:    []string{"audit", "query"},
 			environ: []string{"SARK_STORE_URL=postgres://sark:secret@127.0.0.1:1/sark"},
-			want: result{1, "", "sark: open postgres: acquire connection: failed to connect to `user=sark database=sark`:" +
+			want: result{1, "", "sark: the database of store.url does not answer (open postgres: acquire connection: failed to connect to `user=sark database=sark`:" +
 				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused;" +
-				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused\n"},
+				" 127.0.0.1:1 (127.0.0.1): dial error: dial tcp 127.0.0.1:1: connect: connection refused);" +
+				" start it, or correct store.url\n"},
 		},
 		"no gateway": {
 			args: []string{"audit", "tail", "--data-dir", empty},

@@ -54,7 +54,7 @@ func (d *DB) connect(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	err = d.prepare(ctx, o)
-	if err != nil && o.Late && unreachable(err) {
+	if err != nil && o.Late && Unreachable(err) {
 		d.awaitDatabase(o, err)
 		return nil
 	}

@@ -59,7 +59,7 @@ func (d *DB) tryOpen(ctx context.Context, o Options) (ready bool) {
 			err = fmt.Errorf("BUG: %v", p)
 		}
 		if ready = err == nil; !ready {
-			if ctx.Err() == nil && !unreachable(err) {
+			if ctx.Err() == nil && !Unreachable(err) {
 				o.Log.Error("the database answers and cannot be used", zap.Error(err))
 			}
 			d.gate(err)
@@ -110,9 +110,9 @@ const (
 	classOperator   = "57"
 )
 
-// unreachable reports whether an error means that the database may be there later: nobody answers at its address, or it is
+// Unreachable reports whether an error means that the database may be there later: nobody answers at its address, or it is
 // not ready yet. A password, a database or a schema that is wrong will not mend itself.
-func unreachable(err error) bool {
+func Unreachable(err error) bool {
 	if code := state(err); code != "" {
 		return strings.HasPrefix(code, classConnection) || strings.HasPrefix(code, classResources) || strings.HasPrefix(code, classOperator)
 	}
