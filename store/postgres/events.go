@@ -153,6 +153,6 @@ func eventConditions(f store.EventFilter) (*where, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.add(`("timestamp", id) < (` + w.arg(c.Time) + ", " + w.arg(c.ID) + ")")
+	w.after(c)
 	return w, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sark/store"
 )
 
 // Live is what a pool really runs with, for the test that finds every setting in it.
@@ -26,6 +28,9 @@ func Traced(o Options, t pgx.QueryTracer) Options {
 	o.tracer = t
 	return o
 }
+
+// RollupQuery is the statement of Rollups, where the gateways count, and its arguments.
+func RollupQuery(f store.RollupFilter) (string, []any) { return rollupQuery(f, false) }
 
 // CopyBytes is what the server is sent for tuples.
 func CopyBytes(tuples [][]byte) io.Reader { return &copyStream{tuples: tuples} }

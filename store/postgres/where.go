@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"sark/store"
 )
 
 // idWindow is how far from the time in a UUIDv7 the event that carries it may lie: both stem from one exchange. Without the
@@ -56,6 +58,14 @@ func (w *where) in(column string, values []string) {
 	default:
 		w.add(column + " = ANY (" + w.arg(values) + ")")
 	}
+}
+
+// after adds the condition of a cursor in the order of the trail. No chunk and no partition is left out for a comparison of rows:
+// those of later days are for the one of times beside it, which says nothing new.
+func (w *where) after(c store.Cursor) {
+	at := w.arg(c.Time)
+	w.add(`"timestamp" <= ` + at)
+	w.add(`("timestamp", id) < (` + at + ", " + w.arg(c.ID) + ")")
 }
 
 // String is the WHERE clause with a space before it, or nothing.

@@ -17,7 +17,7 @@ import (
 
 // readAll are the statements that read a whole table and are meant to, by a part of theirs that no other has.
 func readAll() map[string]string {
-	return map[string]string{
+	list := map[string]string{
 		"FROM api_keys ORDER BY created_at": "lists every key, of which there are few",
 		"SELECT count(*) FROM mcp_servers":  "counts every server, for who asks for the total",
 		"sum(bytes_out) FROM audit_rollups": "adds up hours, all of them for who gives no time",
@@ -26,6 +26,10 @@ func readAll() map[string]string {
 		"FROM audit_writer_offset":          "lists the writers",
 		"FROM registry_outbox":              "reads the oldest rows by their number, and no more than it is asked for",
 	}
+	for _, first := range []string{"GROUP", "WHERE server_", "WHERE tool_", "WHERE hour < ? GROUP"} {
+		list["FROM audit_rollups "+first] = "counts from the beginning: whoever does not want that says from when, as the API always does"
+	}
+	return list
 }
 
 // questions are those that operators ask of the trail, each with the index that answers it.
@@ -83,6 +87,8 @@ func TestPlans(t *testing.T) {
 			}
 			checkPlan(t, db, index, query, args)
 		}
+		query, args := sqlite.RollupQuery(store.RollupFilter{From: storetest.Epoch, To: storetest.Epoch.Add(time.Hour), Server: "server-2"})
+		checkPlan(t, db, "SEARCH audit_rollups USING INDEX sqlite_autoindex_audit_rollups_1", query, args)
 	}
 }
 
