@@ -36,6 +36,9 @@ type page struct {
 	Items      []event `json:"items"`
 	NextCursor string  `json:"next_cursor"`
 	HasMore    bool    `json:"has_more"`
+	Lag        float64 `json:"lag_seconds"`
+
+	at time.Time // when it was given, by the gateway's clock; zero when it does not say
 }
 
 // refusal is a reply that is no answer.
@@ -133,6 +136,9 @@ func (c *client) events(ctx context.Context, query url.Values) (page, error) {
 	var p page
 	if err := json.Unmarshal(body, &p); err != nil {
 		return page{}, &refusal{reply.StatusCode, "the reply is no page of an audit trail"}
+	}
+	if p.at, err = http.ParseTime(reply.Header.Get("Date")); err != nil {
+		p.at = time.Time{}
 	}
 	return p, nil
 }

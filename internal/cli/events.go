@@ -45,10 +45,11 @@ func (e *event) UnmarshalJSON(text []byte) error {
 
 // eventPrinter writes events, for people or for programs.
 type eventPrinter struct {
-	out    io.Writer
-	asJSON bool
-	headed bool // the header was written
-	table  *table
+	out     io.Writer
+	asJSON  bool
+	headed  bool // the header was written
+	printed int  // events
+	table   *table
 }
 
 func newEventPrinter(out io.Writer, asJSON bool) *eventPrinter {
@@ -57,6 +58,7 @@ func newEventPrinter(out io.Writer, asJSON bool) *eventPrinter {
 
 // print writes events in their order, and before the first of them the header of a table, as wide as they are.
 func (p *eventPrinter) print(events []event) error {
+	p.printed += len(events)
 	if !p.asJSON {
 		var rows [][]string
 		if !p.headed {

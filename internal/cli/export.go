@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"sark/internal/app"
@@ -18,12 +16,11 @@ import (
 
 // exportOptions are the flags of audit export.
 type exportOptions struct {
-	out               string
-	format            *choice
-	filter            store.EventFilter
-	decision, outcome *choice
-	from, to          *moment
-	force             bool
+	out    string
+	format *choice
+	events *eventFlags
+	filter store.EventFilter
+	force  bool
 }
 
 func (p *program) auditExportCommand() *cobra.Command {
@@ -39,17 +36,9 @@ the trail), ocsf (Open Cybersecurity Schema Framework) and parquet.`,
 		"sark audit export --format parquet --from 30d --out audit.parquet", "sark audit export --format ocsf --decision deny --out denials.ndjson")
 	c.Args = noArguments
 	f := c.Flags()
-	o := exportOptions{from: &moment{now: p.now}, to: &moment{now: p.now}}
+	o := exportOptions{events: p.addEventFlags(f)}
 	f.StringVar(&o.out, "out", "", "`FILE` of the events; in a directory it is named after the time")
 	o.format = addChoice(f, "format", string(export.NDJSON), "form of the events", string(export.NDJSON), string(export.OCSF), string(export.Parquet))
-	addMoment(f, o.from, "from", "events from this RFC 3339 `TIME` on, or since 15m, 2h, 7d ago")
-	addMoment(f, o.to, "to", "events before this RFC 3339 `TIME`, or before 15m, 2h, 7d ago")
-	f.StringVar(&o.filter.UserID, "user", "", "`ID` of the principal")
-	f.StringVar(&o.filter.Server, "server", "", "`NAME` of the server, or its id in the registry")
-	f.StringVar(&o.filter.Tool, "tool", "", "`NAME` of the tool")
-	o.decision = addChoice(f, "decision", "", "how the policy decided", "allow", "deny")
-	o.outcome = addChoice(f, "outcome", "", "`OUTCOME` of the exchange: "+strings.Join(outcomes(), ", "), outcomes()...)
-	f.StringVar(&o.filter.EventType, "type", "", "event `TYPE`, such as tool_invoked")
 	f.BoolVar(&o.force, "force", false, "replace files that are there already")
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.auditExport(c.Context(), o) }
 	return c
@@ -59,9 +48,8 @@ func (p *program) auditExport(ctx context.Context, o exportOptions) (err error) 
 	if o.out == "" {
 		return misused("--out: name the file to write")
 	}
-	o.filter.From, o.filter.To, o.filter.Decision, o.filter.Outcome = o.from.Time, o.to.Time, o.decision.value, o.outcome.value
-	if !o.from.IsZero() && !o.to.IsZero() && !o.from.Before(o.to.Time) {
-		return misused("--from should be before --to")
+	if o.filter, err = o.events.chosen(); err != nil {
+		return err
 	}
 	loaded, err := p.load()
 	if err != nil {
@@ -110,35 +98,11 @@ func (p *program) exportPath(o exportOptions) string {
 // words are the filters that are set, as the manifest names them.
 func (o *exportOptions) words() map[string]string {
 	words := map[string]string{}
-	for name, value := range map[string]string{
-		"from": o.from.String(), "to": o.to.String(), "user": o.filter.UserID, "server": o.filter.Server, "tool": o.filter.Tool,
-		"decision": o.filter.Decision, "outcome": o.filter.Outcome, "type": o.filter.EventType,
-	} {
-		if value != "" {
-			words[name] = value
-		}
+	for name, values := range parameters(&o.filter) {
+		words[name] = values[0]
 	}
 	return words
 }
 
 // keep reports whether an event is exported.
-func (o *exportOptions) keep(e *audit.Event) bool {
-	f := &o.filter
-	server := e.ServerName
-	if _, err := uuid.Parse(f.Server); err == nil {
-		server = e.ServerID
-	}
-	for _, pair := range [][2]string{
-		{f.UserID, e.UserID},
-		{f.Server, server},
-		{f.Tool, e.ToolName},
-		{f.Decision, e.Decision},
-		{f.Outcome, string(e.Outcome)},
-		{f.EventType, e.EventType},
-	} {
-		if pair[0] != "" && pair[0] != pair[1] {
-			return false
-		}
-	}
-	return !e.Time.Before(f.From) && (f.To.IsZero() || e.Time.Before(f.To))
-}
+func (o *exportOptions) keep(e *audit.Event) bool { return lets(&o.filter, e) }

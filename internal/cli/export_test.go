@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"time"
+
+	"sark/store"
 )
 
 // MayCreate is exported to tests because they cannot change the user that runs them.
@@ -13,7 +15,7 @@ type Follower struct{ f *follower }
 
 // NewFollower follows the trail of the gateway that listens on a unix socket.
 func NewFollower(socket string, overlap time.Duration, now func() time.Time) Follower {
-	return Follower{newFollower(newSocketClient(socket), overlap, false, now)}
+	return Follower{newFollower(newSocketClient(socket), store.EventFilter{}, overlap, false, now)}
 }
 
 // Start returns the users of the latest events.

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/google/uuid"
 
 	"sark/store"
 )
@@ -30,6 +31,7 @@ var errTooMany = errors.New("too many events at once: older ones are left out")
 // recorded when the exchange ends: so questions overlap, and what was seen is known by its id.
 type follower struct {
 	client  *client
+	filter  store.EventFilter
 	overlap time.Duration // how late an event may be
 	all     bool
 	now     func() time.Time
@@ -37,10 +39,26 @@ type follower struct {
 	seen   map[string]time.Time // ids of the events since horizon, with their time
 	newest time.Time            // of all events; zero when there was none
 	whole  time.Time            // when a question last reached back over the whole overlap
+	stored time.Time            // by the gateway's clock: the trail held all earlier events when it was last asked
+	lag    time.Duration        // of the trail, when it was last asked
 }
 
-func newFollower(c *client, overlap time.Duration, all bool, now func() time.Time) *follower {
-	return &follower{client: c, overlap: overlap, all: all, now: now, seen: map[string]time.Time{}}
+func newFollower(c *client, filter store.EventFilter, overlap time.Duration, all bool, now func() time.Time) *follower {
+	if filter.Action != "" || filter.ID != uuid.Nil || filter.ExchangeID != uuid.Nil || filter.DecisionID != uuid.Nil {
+		all = true // they are asked for
+	}
+	return &follower{client: c, filter: filter, overlap: overlap, all: all, now: now, seen: map[string]time.Time{}}
+}
+
+// filtered tells whether only some of the events are asked for, so that the newest one may be old.
+func (f *follower) filtered() bool { return len(parameters(&f.filter)) > 0 }
+
+// reached is how far the trail was read: to the newest event, or with filters to where it ended when it was last asked.
+func (f *follower) reached() time.Time {
+	if f.filtered() && f.stored.After(f.newest) {
+		return f.stored
+	}
+	return f.newest
 }
 
 // start returns the latest events, at most lines, oldest first. It also learns which of the overlap are there already.
@@ -61,9 +79,10 @@ func (f *follower) start(ctx context.Context, lines int) ([]event, error) {
 func (f *follower) next(ctx context.Context) ([]event, error) {
 	now := f.now()
 	whole := now.Sub(f.whole) >= wholeEvery
-	from := f.horizon(f.newest)
-	if !whole && !f.newest.IsZero() {
-		from = f.edge(f.newest).Add(-recent)
+	reached := f.reached()
+	from := f.horizon(reached)
+	if !whole && !reached.IsZero() {
+		from = f.edge(reached).Add(-recent)
 	}
 	found, err := f.read(ctx, from, func([]event) bool { return false })
 	switch {
@@ -96,15 +115,26 @@ func (f *follower) horizon(newest time.Time) time.Time {
 
 // read reads pages from the newest event back to from, or until what was found is enough. With errTooMany come the newest.
 func (f *follower) read(ctx context.Context, from time.Time, enough func(found []event) bool) ([]event, error) {
-	query := url.Values{"limit": {strconv.Itoa(store.MaxLimit)}}
-	if !from.IsZero() {
-		query.Set("from", from.UTC().Format(time.RFC3339Nano))
+	filter := f.filter
+	if from.After(filter.From) {
+		filter.From = from
 	}
+	if !filter.To.IsZero() && !filter.From.Before(filter.To) {
+		return nil, nil // all that was asked for is over
+	}
+	query := parameters(&filter)
+	query.Set("limit", strconv.Itoa(store.MaxLimit))
 	var found []event
-	for range maxPages {
+	for n := range maxPages {
 		p, err := f.client.events(ctx, query)
 		if err != nil {
 			return nil, err
+		}
+		if n == 0 {
+			f.lag = time.Duration(p.Lag * float64(time.Second))
+			if stored := p.at.Add(-f.lag); stored.After(f.stored) {
+				f.stored = stored
+			}
 		}
 		found = append(found, p.Items...)
 		if !p.HasMore || len(found) == 0 || enough(found) {
@@ -151,7 +181,7 @@ func (f *follower) shows(e *event) bool {
 
 // forget drops the ids of events that no question reaches any more.
 func (f *follower) forget() {
-	horizon := f.horizon(f.newest)
+	horizon := f.horizon(f.reached())
 	for id, t := range f.seen {
 		if t.Before(horizon) {
 			delete(f.seen, id)

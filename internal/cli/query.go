@@ -5,58 +5,55 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"sark/configs"
 	"sark/internal/app"
 	"sark/internal/audit"
 	"sark/store"
+	"sark/store/spool"
 )
 
 // queryOptions are the flags of audit query.
 type queryOptions struct {
-	filter            store.EventFilter
-	decision, outcome *choice
-	since, until      *moment
-	output            *choice
+	events *eventFlags
+	limit  int
+	cursor string
+	output *choice
 }
 
 func (p *program) auditQueryCommand() *cobra.Command {
 	c := command("query", "Searches the audit trail, newest event first.",
-		`It opens the database in data_dir and needs no running gateway. Filters are joined by AND. When there is
-more than --limit, the cursor for the next events is told on standard error. With --output json each event
-is one line with all of its columns, times in UTC.`,
-		"docs/audit-schema.md", "sark audit query --decision deny --since 24h", "sark audit query --user ana --tool refund_order --output json")
+		`It opens the database in data_dir, or of store.url, and needs no running gateway; events of all gateways that
+share it are found. Filters are joined by AND. When there is more than --limit, the cursor for the next events
+is told on standard error, and so are events that wait in the spool of data_dir for the database. With
+--output json each event is one line with all of its columns, times in UTC. --id looks one event up, however
+long the trail is; none of that id is a failure. To watch the trail, see sark audit tail.`,
+		"docs/audit-schema.md", "sark audit query --decision deny --since 24h", "sark audit query --user ana --tool refund_order --output json",
+		"sark audit query --severity high,critical --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z")
 	c.Args = noArguments
 	f := c.Flags()
-	o := queryOptions{since: &moment{now: p.now}, until: &moment{now: p.now}}
-	f.StringVar(&o.filter.UserID, "user", "", "`ID` of the principal")
-	f.StringVar(&o.filter.Server, "server", "", "`NAME` of the server, or its id in the registry")
-	f.StringVar(&o.filter.Tool, "tool", "", "`NAME` of the tool")
-	o.decision = addChoice(f, "decision", "", "how the policy decided", "allow", "deny")
-	o.outcome = addChoice(f, "outcome", "", "`OUTCOME` of the exchange: "+strings.Join(outcomes(), ", "), outcomes()...)
-	f.StringVar(&o.filter.EventType, "type", "", "event `TYPE`, such as tool_invoked")
-	addMoment(f, o.since, "since", "events from this RFC 3339 `TIME` on, or since 15m, 2h, 7d ago")
-	addMoment(f, o.until, "until", "events before this RFC 3339 `TIME`, or before 15m, 2h, 7d ago")
-	f.IntVar(&o.filter.Limit, "limit", store.DefaultLimit, "print at most `N` events")
-	f.StringVar(&o.filter.Cursor, "cursor", "", "`CURSOR` that an earlier query told")
+	o := queryOptions{events: p.addEventFlags(f)}
+	f.IntVar(&o.limit, "limit", store.DefaultLimit, "print at most `N` events")
+	f.StringVar(&o.cursor, "cursor", "", "`CURSOR` that an earlier query told")
 	o.output = addOutput(f)
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.auditQuery(c.Context(), o) }
 	return c
 }
 
 func (p *program) auditQuery(ctx context.Context, o queryOptions) error {
-	f := o.filter
-	f.Decision, f.Outcome, f.From, f.To = o.decision.value, o.outcome.value, o.since.Time, o.until.Time
+	f, err := o.events.chosen()
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Cursor = o.limit, o.cursor
 	if f.Limit < 1 {
 		return misused("--limit: should be 1 or more")
 	}
-	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
-		return misused("--since should be before --until")
-	}
-	return p.withStore(ctx, false, func(db app.Database, _ *configs.Config) error {
+	return p.withStore(ctx, false, func(db app.Database, c *configs.Config) error {
+		waiting := inSpool(ctx, db, c) // before the question: what is on its way now may be missing from the answer
 		printer := newEventPrinter(p.stdout, o.output.json())
 		next, err := printPages(ctx, db, f, printer)
 		if errors.Is(err, store.ErrBadCursor) {
@@ -65,8 +62,34 @@ func (p *program) auditQuery(ctx context.Context, o queryOptions) error {
 		if err == nil && next != "" {
 			p.say("there is more: add --cursor %s", next)
 		}
+		if waiting > 0 {
+			p.say("note: the trail is behind: %s in the spool %s not in the database yet", plural(waiting, "event", "events"), isOrAre(waiting))
+		}
+		if err == nil && f.ID != uuid.Nil && printer.printed == 0 {
+			return fmt.Errorf("no event has the id %s", f.ID)
+		}
 		return err
 	})
+}
+
+// inSpool is how many events of the gateway of this data_dir wait in its spool, 0 when the spool cannot be read.
+func inSpool(ctx context.Context, db app.Database, c *configs.Config) int64 {
+	writer, last, err := spool.Newest(c.SpoolDir())
+	if err != nil {
+		return 0
+	}
+	stored, err := db.Offset(ctx, writer)
+	if err != nil {
+		return 0
+	}
+	return max(0, last-stored)
+}
+
+func isOrAre(n int64) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }
 
 // printPages prints as many events as the filter's limit says and returns the cursor of the next, empty when there is none.

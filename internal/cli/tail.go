@@ -16,6 +16,8 @@ import (
 const (
 	// lateness is how much later than audit.open_after an event may reach the database and still be shown.
 	lateness = 30 * time.Second
+	// behindFrom is from which lag_seconds on the trail is called behind: batches alone take less.
+	behindFrom = 2 * time.Second
 	// maxLines bounds --lines.
 	maxLines = 10_000
 )
@@ -26,6 +28,7 @@ type tailOptions struct {
 	lines          int
 	follow, all    bool
 	interval       time.Duration
+	events         *eventFlags
 	output         *choice
 }
 
@@ -35,8 +38,9 @@ func (p *program) auditTailCommand() *cobra.Command {
 		`It talks to the gateway on this host through the unix socket in data_dir (api.socket), or with --api to any
 gateway. Ctrl-C ends it. It waits for a gateway that restarts. Events come in the order of their time; a
 call that took long appears when it has ended, under the time when it began. Reading the trail leaves
-events as well: successful reads, such as its own, are left out unless --all is given.`,
-		"docs/audit-schema.md", "sark audit tail --config /etc/sark/sark.yaml",
+events as well: successful reads, such as its own, are left out unless --all is given, or they are asked for.
+Filters are joined by AND. When the database is behind the gateway, standard error says so.`,
+		"docs/audit-schema.md", "sark audit tail --decision deny --since 15m", "sark audit tail --config /etc/sark/sark.yaml",
 		"sark audit tail --api https://sark.example --token-file key.txt --output json")
 	c.Args = noArguments
 	f := c.Flags()
@@ -46,6 +50,7 @@ events as well: successful reads, such as its own, are left out unless --all is 
 	f.BoolVarP(&o.follow, "follow", "f", true, "go on with new events; --follow=false ends after the first ones")
 	f.BoolVar(&o.all, "all", false, "show successful reads of the trail, too")
 	f.DurationVar(&o.interval, "interval", time.Second, "`SPAN` between two questions for new events")
+	o.events = p.addEventFlags(f)
 	o.output = addOutput(f)
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.auditTail(c.Context(), o) }
 	return c
@@ -61,12 +66,16 @@ func (p *program) auditTail(ctx context.Context, o tailOptions) error {
 	if o.tokenFile != "" && o.api == "" {
 		return misused("--token-file goes with --api; the local socket needs no token")
 	}
+	filter, err := o.events.chosen()
+	if err != nil {
+		return err
+	}
 	c, overlap, err := p.dial(o)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	f := newFollower(c, overlap, o.all, p.now)
+	f := newFollower(c, filter, overlap, o.all, p.now)
 	events, err := f.start(ctx, o.lines)
 	if stopped(ctx) {
 		return nil
@@ -74,6 +83,7 @@ func (p *program) auditTail(ctx context.Context, o tailOptions) error {
 	if err != nil {
 		return unanswered(c, o.api, err)
 	}
+	p.noteLag(false, f.lag)
 	printer := newEventPrinter(p.stdout, o.output.json())
 	if err := printer.print(events); err != nil || !o.follow {
 		return err
@@ -98,7 +108,7 @@ func (p *program) dial(o tailOptions) (*client, time.Duration, error) {
 func (p *program) follow(ctx context.Context, f *follower, printer *eventPrinter, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	silent := false
+	silent, behind := false, f.lag >= behindFrom
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,10 +130,23 @@ func (p *program) follow(ctx context.Context, f *follower, printer *eventPrinter
 			silent = false
 			p.say("sark: the gateway answers again")
 		}
+		behind = p.noteLag(behind, f.lag)
 		if err := printer.print(events); err != nil {
 			return err
 		}
 	}
+}
+
+// noteLag says when the trail begins to be behind, and when it is no more; it returns whether it is.
+func (p *program) noteLag(before bool, lag time.Duration) bool {
+	behind := lag >= behindFrom
+	switch {
+	case behind && !before:
+		p.say("note: the trail is %s behind the gateway; newer events come when the database has them", lag.Round(time.Second))
+	case before && !behind:
+		p.say("note: the trail has caught up with the gateway")
+	}
+	return behind
 }
 
 // unanswered explains why the first question had no answer.

@@ -31,7 +31,7 @@ type Options struct {
 	Key *store.DigestKey
 	// Keep chooses events; nil keeps all.
 	Keep func(*audit.Event) bool
-	// Filter describes Keep in the manifest, by the names of flags; empty says that all events are kept.
+	// Filter describes Keep in the manifest, by the names of the API's parameters; empty says that all events are kept.
 	Filter map[string]string
 	// Force replaces files that are there already.
 	Force bool
@@ -43,7 +43,8 @@ type Options struct {
 
 const progressEvery = 4096
 
-// Write exports a trail. When it fails, none of the files is there, but those that were there before.
+// Write exports a trail. When it fails, none of its files is there. Those of an earlier export that Force
+// lets it replace are left as they were unless it fails while it gives the files their names.
 func Write(ctx context.Context, trail store.Trail, o Options) (*Manifest, error) {
 	if o.Path == "" || o.Key == nil || (o.Keep == nil) != (len(o.Filter) == 0) {
 		return nil, errors.New("export: options Path and Key are required, Keep and Filter go together")
@@ -243,16 +244,47 @@ func (x *run) publish() error {
 	if err := manifest.finish(); err != nil {
 		return err
 	}
-	for _, out := range x.outputs {
-		if err := os.Rename(out.temporary, out.path); err != nil {
-			return err
-		}
+	if err := x.name(manifest); err != nil {
+		return err
 	}
 	x.outputs = nil
 	if x.o.Progress != nil {
 		x.o.Progress(x.done, x.done)
 	}
 	return nil
+}
+
+// name gives the files their names so that at no time, not even after a power cut, a manifest stands beside files that are not
+// its own: an earlier export's manifest goes first, and the new one comes last.
+func (x *run) name(manifest *output) error {
+	dir := filepath.Dir(x.o.Path)
+	if err := os.Remove(manifest.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	for _, out := range x.outputs {
+		if out == manifest {
+			if err := syncFolder(dir); err != nil {
+				return err
+			}
+		}
+		if err := os.Rename(out.temporary, out.path); err != nil {
+			return err
+		}
+		out.named = true
+	}
+	return syncFolder(dir)
+}
+
+// syncFolder makes the names in a folder survive a power cut.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // where the user wants the export
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (x *run) create(path string) (*output, error) {
@@ -265,12 +297,16 @@ func (x *run) create(path string) (*output, error) {
 	return out, nil
 }
 
-// abandon removes what was written.
+// abandon removes what was written, under whichever name it is.
 func (x *run) abandon() error {
 	var errs []error
 	for _, out := range x.outputs {
 		_ = out.f.Close() // it may be closed already
-		if err := os.Remove(out.temporary); err != nil && !errors.Is(err, os.ErrNotExist) {
+		path := out.temporary
+		if out.named {
+			path = out.path
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
@@ -284,6 +320,7 @@ type output struct {
 	buffer          *bufio.Writer
 	sum             hash.Hash
 	size, rows      int64
+	named           bool // it is at path, no longer at temporary
 }
 
 // Write implements io.Writer.
