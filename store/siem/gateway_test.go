@@ -8,7 +8,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"sark/internal/testkit"
 	"sark/store"
+	"sark/store/postgres"
 	"sark/store/siem"
 	"sark/store/spool"
 	"sark/store/sqlite"
@@ -19,20 +21,46 @@ import (
 type gateway struct {
 	dir     string
 	spool   *spool.Spool
-	db      *sqlite.DB
+	db      database
+	trail   func(context.Context) (siem.Trail, error)
 	shipper *store.Shipper
 	count   int
 }
 
+// database is where the shipper brings events.
+type database interface {
+	store.Sink
+	Close() error
+}
+
+// newGateway has an embedded database.
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	g := &gateway{dir: t.TempDir()}
-	g.openSpool(t)
-	var err error
-	g.db, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(g.dir, "sark.db"), Log: zap.NewNop()})
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sark.db")
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newGatewayOn(t, dir, db, func(ctx context.Context) (siem.Trail, error) { return sqlite.OpenTrail(ctx, path) })
+}
+
+// newPostgresGateway has a database of its own on a real server.
+func newPostgresGateway(t *testing.T) *gateway {
+	t.Helper()
+	url := testkit.Postgres(t)
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, PoolSize: 2, AuditPoolSize: 1, Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newGatewayOn(t, t.TempDir(), db, func(ctx context.Context) (siem.Trail, error) { return postgres.OpenTrail(ctx, url) })
+}
+
+func newGatewayOn(t *testing.T, dir string, db database, trail func(context.Context) (siem.Trail, error)) *gateway {
+	t.Helper()
+	g := &gateway{dir: dir, db: db, trail: trail}
+	g.openSpool(t)
+	var err error
 	g.shipper, err = store.NewShipper(store.ShipperOptions{
 		Source: g.spool, Sink: g.db, Batch: 50, DeadDir: filepath.Join(g.dir, "dead"), Log: zap.NewNop(),
 	})
@@ -101,9 +129,7 @@ func (g *gateway) options(sink siem.Sink) siem.Options {
 	return siem.Options{
 		Name: "test", Sink: sink, Dir: filepath.Join(g.dir, "siem"), Writer: g.spool.Writer(), Spool: g.spool.NewCursor(),
 		Last: g.spool.Last, Batch: 20, Interval: time.Millisecond, FromBeginning: true, Log: zap.NewNop(),
-		OpenTrail: func(ctx context.Context) (siem.Trail, error) {
-			return sqlite.OpenTrail(ctx, filepath.Join(g.dir, "sark.db"))
-		},
+		OpenTrail: g.trail,
 	}
 }
 
