@@ -61,7 +61,7 @@ func failures() map[string]failure {
 	all := map[string]failure{}
 	for _, some := range []map[string]failure{
 		unreadableRequests(), refusedRequests(), brokenMessages(), refusedCallers(), refusedCalls(), lackOfRoom(), upstreamFailures(),
-		refusedExchanges(), failedExchanges(),
+		refusedExchanges(), failedExchanges(), registryFailures(),
 	} {
 		maps.Copy(all, some)
 	}
