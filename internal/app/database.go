@@ -30,6 +30,7 @@ type Database interface {
 	RevokeAPIKey(ctx context.Context, id string) error
 	PendingChanges(ctx context.Context, limit int) ([]store.Change, error)
 	AcknowledgeChange(ctx context.Context, id int64) error
+	RotateAPIKey(ctx context.Context, id string, next store.APIKey, until time.Time) error
 	Ping(ctx context.Context) error
 	Close() error
 }

@@ -21,12 +21,12 @@ import (
 )
 
 func (p *program) apikeyCommand() *cobra.Command {
-	c := group("apikey", "Makes, lists and revokes API keys.",
+	c := group("apikey", "Makes, lists, rotates and revokes API keys.",
 		`A key stands for a principal: a subject with roles, teams and scopes. Keys are kept in the database as
 digests; a running gateway knows a new key at once. Keys that stand in the configuration (authn.api_keys)
 are not shown here.`,
 		"sark apikey create --role admin", "sark apikey list")
-	c.AddCommand(p.apikeyCreateCommand(), p.apikeyListCommand(), p.apikeyRevokeCommand())
+	c.AddCommand(p.apikeyCreateCommand(), p.apikeyListCommand(), p.apikeyRotateCommand(), p.apikeyRevokeCommand())
 	return c
 }
 
@@ -57,19 +57,15 @@ gateway: the files are readable by their owner only.`,
 
 func (p *program) apikeyCreate(ctx context.Context, k store.APIKey) error {
 	if err := p.complete(&k); err != nil {
-		return err
+		return err // before a database is made
 	}
-	key, hash, err := authn.NewAPIKey(k.ID)
-	if err != nil {
-		return misused("--id: %q should be 1 to 32 of a-z, 0-9 and -", k.ID)
-	}
-	k.Hash = hash
 	return p.withStore(ctx, true, func(db app.Database, c *configs.Config) error {
-		if slices.ContainsFunc(c.Authn.APIKeys, func(other configs.APIKey) bool { return other.ID == k.ID }) {
-			return fmt.Errorf("the configuration has an API key %q already, which would hide this one; choose another --id", k.ID)
+		key, err := p.newKey(&k, c)
+		if err != nil {
+			return err
 		}
 		if err := db.CreateAPIKey(ctx, k); errors.Is(err, store.ErrNameTaken) {
-			return fmt.Errorf("there is an API key %q already (revoked ones count too); choose another --id", k.ID)
+			return taken(k.ID)
 		} else if err != nil {
 			return err
 		}

@@ -102,6 +102,51 @@ func verifyStored(t *testing.T, dir, id, secret string) {
 	}
 }
 
+// TestAPIKeyRotation: both keys work until the old one ends, and stand for the same principal.
+func TestAPIKeyRotation(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"create", "--id", "ci", "--subject", "ci-bot", "--role", "service", "--team", "risk", "--scope", "tool:invoke", "--description", "builds"},
+		{"create", "--id", "gone", "--role", "viewer"},
+		{"revoke", "gone"},
+	} {
+		if r := run(t, append([]string{"apikey", "--data-dir", dir}, args...)...); r.Code != 0 {
+			t.Fatalf("%v = %+v", args, r)
+		}
+	}
+	end := time.Date(2100, 2, 3, 4, 5, 6, 0, time.UTC)
+
+	r := run(t, "apikey", "rotate", "ci", "--id", "ci-2", "--until", end.Format(time.RFC3339), "--data-dir", dir)
+
+	id, secret, ok := authn.ParseAPIKey(strings.TrimSuffix(r.Out, "\n"))
+	if r.Code != 0 || !ok || id != "ci-2" || strings.Contains(r.Err, secret) ||
+		!strings.Contains(r.Err, "Key ci works until "+end.Local().Format(time.RFC3339)+".") {
+		t.Fatalf("rotate = %+v", r)
+	}
+	verifyStored(t, dir, id, secret)
+	key := func(id, state string) listed {
+		return listed{
+			ID: id, Subject: "ci-bot", Roles: []string{"service"}, Teams: []string{"risk"}, Scopes: []string{"tool:invoke"},
+			Description: "builds", State: state,
+		}
+	}
+	gone := listed{ID: "gone", Subject: "gone", Roles: []string{"viewer"}, Teams: []string{}, Scopes: []string{}, State: "revoked"}
+	if diff := cmp.Diff([]listed{key("ci-2", "active"), gone, key("ci", "active")}, listKeys(t, dir)); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	for want, args := range map[string][]string{
+		"sark: the API key \"gone\" has ended already; make another with sark apikey create\n":         {"gone"},
+		"sark: there is no API key \"nobody\"; sark apikey list shows them\n":                          {"nobody"},
+		"sark: there is an API key \"gone\" already (revoked ones count too); choose another --id\n":   {"ci", "--id", "gone"},
+		"sark: --until: 2020-01-01T00:00:00Z is over already; sark apikey revoke ends a key at once\n": {"ci", "--until", "2020-01-01T00:00:00Z"},
+	} {
+		r := run(t, append([]string{"apikey", "rotate", "--data-dir", dir}, args...)...)
+		if diff := cmp.Diff(want, r.Err); diff != "" || r.Out != "" || r.Code == 0 {
+			t.Errorf("rotate %v = %+v (-want +got):\n%s", args, r, diff)
+		}
+	}
+}
+
 func TestAPIKeyTable(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Date(2100, 2, 3, 4, 5, 6, 0, time.UTC)

@@ -15,11 +15,16 @@ import (
 // revoked key.
 func (d *DB) CreateAPIKey(ctx context.Context, k store.APIKey) error {
 	defer d.timer.Observe("create_api_key", time.Now())
+	return d.insertAPIKey(ctx, d.exec, k)
+}
+
+// insertAPIKey is CreateAPIKey by itself or in a transaction, as exec is.
+func (d *DB) insertAPIKey(ctx context.Context, exec func(context.Context, string, ...any) (int64, error), k store.APIKey) error {
 	lists, err := jsonTexts(k.Roles, k.Teams, k.Scopes)
 	if err != nil {
 		return fmt.Errorf("create api key %s: %w", k.ID, err)
 	}
-	_, err = d.exec(ctx, `INSERT INTO api_keys (id, hash, subject, description, roles, teams, scopes, created_at,
+	_, err = exec(ctx, `INSERT INTO api_keys (id, hash, subject, description, roles, teams, scopes, created_at,
 		expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, k.ID, k.Hash[:], k.Subject, k.Description,
 		lists[0], lists[1], lists[2], d.now(), optional(k.ExpiresAt), optional(k.RevokedAt))
 	if state(err) == codeUnique {
@@ -67,6 +72,36 @@ func (d *DB) RevokeAPIKey(ctx context.Context, id string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("revoke api key %s: %w", id, err)
+	}
+	return nil
+}
+
+// RotateAPIKey keeps next and lets the key of that id end at until, if it would not end before: both or neither. It wraps
+// store.ErrNotFound when there is no key of that id in force, and store.ErrNameTaken as CreateAPIKey does.
+func (d *DB) RotateAPIKey(ctx context.Context, id string, next store.APIKey, until time.Time) error {
+	defer d.timer.Observe("rotate_api_key", time.Now())
+	c, err := d.api.acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("rotate api key %s: %w", id, err)
+	}
+	defer c.Release()
+	err = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		exec := func(ctx context.Context, statement string, args ...any) (int64, error) {
+			tag, err := tx.Exec(ctx, statement, storable(args)...)
+			return tag.RowsAffected(), err
+		}
+		n, err := exec(ctx, `UPDATE api_keys SET expires_at = least(expires_at, $1)
+			WHERE id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)`, until, id, d.now())
+		if err == nil && n == 0 {
+			err = store.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return d.insertAPIKey(ctx, exec, next)
+	})
+	if err != nil {
+		return fmt.Errorf("rotate api key %s: %w", id, err)
 	}
 	return nil
 }

@@ -10,15 +10,25 @@ import (
 	"sark/store"
 )
 
+// execer is a database or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
 // CreateAPIKey keeps a key; the store sets when it was made. It wraps store.ErrNameTaken when the id is in use, also by a revoked key.
 func (d *DB) CreateAPIKey(ctx context.Context, k store.APIKey) error {
 	defer d.timer.Observe("create_api_key", time.Now())
+	return d.insertAPIKey(ctx, d.write, k)
+}
+
+// insertAPIKey is CreateAPIKey by itself or in a transaction.
+func (d *DB) insertAPIKey(ctx context.Context, into execer, k store.APIKey) error {
 	k.CreatedAt = d.now().UTC().Truncate(time.Microsecond)
 	lists, err := jsonTexts(k.Roles, k.Teams, k.Scopes)
 	if err != nil {
 		return fmt.Errorf("create api key %s: %w", k.ID, err)
 	}
-	_, err = d.write.ExecContext(ctx, `INSERT INTO api_keys (id, hash, subject, description, roles, teams, scopes, created_at,
+	_, err = into.ExecContext(ctx, `INSERT INTO api_keys (id, hash, subject, description, roles, teams, scopes, created_at,
 		expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, k.ID, k.Hash[:], k.Subject, k.Description, lists[0], lists[1],
 		lists[2], k.CreatedAt.UnixMicro(), micros(k.ExpiresAt), micros(k.RevokedAt))
 	if code(err) == codePrimaryKey {
@@ -78,6 +88,32 @@ func (d *DB) RevokeAPIKey(ctx context.Context, id string) error {
 	}
 	if n, err := r.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(fmt.Errorf("revoke api key %s: %w", id, store.ErrNotFound), err)
+	}
+	return nil
+}
+
+// RotateAPIKey keeps next and lets the key of that id end at until, if it would not end before: both or neither. It wraps
+// store.ErrNotFound when there is no key of that id in force, and store.ErrNameTaken as CreateAPIKey does.
+func (d *DB) RotateAPIKey(ctx context.Context, id string, next store.APIKey, until time.Time) error {
+	defer d.timer.Observe("rotate_api_key", time.Now())
+	tx, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("rotate api key %s: %w", id, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit
+	r, err := tx.ExecContext(ctx, `UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?1), ?1)
+		WHERE id = ?2 AND revoked_at IS NULL AND coalesce(expires_at > ?3, true)`, until.UnixMicro(), id, d.now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("rotate api key %s: %w", id, err)
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(fmt.Errorf("rotate api key %s: %w", id, store.ErrNotFound), err)
+	}
+	if err := d.insertAPIKey(ctx, tx, next); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("rotate api key %s: %w", id, err)
 	}
 	return nil
 }

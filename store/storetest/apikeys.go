@@ -11,6 +11,43 @@ import (
 	"sark/store"
 )
 
+// rotation: the old key ends at the given time, or before if it would have, and never again later.
+func rotation(t *testing.T, s Store) {
+	soon, later := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond), time.Now().Add(2*time.Hour).UTC().Truncate(time.Microsecond)
+	key := func(id string, expires time.Time) store.APIKey {
+		return store.APIKey{ID: id, Hash: [32]byte{byte(len(id))}, Subject: "bot", Roles: []string{"service"}, ExpiresAt: expires}
+	}
+	must(t, s.CreateAPIKey(t.Context(), key("for-ever", time.Time{})))
+	must(t, s.CreateAPIKey(t.Context(), key("for-a-while", soon)))
+	must(t, s.CreateAPIKey(t.Context(), key("over", Epoch)))
+	must(t, s.CreateAPIKey(t.Context(), key("revoked", time.Time{})))
+	must(t, s.RevokeAPIKey(t.Context(), "revoked"))
+
+	must(t, s.RotateAPIKey(t.Context(), "for-ever", key("for-ever-2", time.Time{}), later))
+	must(t, s.RotateAPIKey(t.Context(), "for-a-while", key("for-a-while-2", later), later))
+	for _, id := range []string{"over", "revoked", "nobody"} {
+		if err := s.RotateAPIKey(t.Context(), id, key("of-"+id, time.Time{}), later); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: error %v", id, err)
+		}
+	}
+	if err := s.RotateAPIKey(t.Context(), "for-ever", key("over", time.Time{}), soon); !errors.Is(err, store.ErrNameTaken) {
+		t.Errorf("a taken id: error %v", err)
+	}
+
+	keys, err := s.APIKeys(t.Context())
+	must(t, err)
+	ends := map[string]time.Time{}
+	for _, k := range keys {
+		ends[k.ID] = k.ExpiresAt.UTC()
+	}
+	want := map[string]time.Time{
+		"for-ever": later, "for-ever-2": {}, "for-a-while": soon, "for-a-while-2": later, "over": Epoch.UTC(), "revoked": {},
+	}
+	if diff := cmp.Diff(want, ends); diff != "" {
+		t.Errorf("ends of the keys (-want +got):\n%s", diff)
+	}
+}
+
 func apiKeys(t *testing.T, s Store) {
 	want := []store.APIKey{
 		{ID: "ci", Hash: [32]byte{1, 2}, Subject: "ci-bot", Description: "builds", Roles: []string{"service"}, ExpiresAt: Epoch},

@@ -25,6 +25,7 @@ type Store interface {
 	APIKeys(ctx context.Context) ([]store.APIKey, error)
 	FindAPIKey(ctx context.Context, id string) (store.APIKey, bool, error)
 	RevokeAPIKey(ctx context.Context, id string) error
+	RotateAPIKey(ctx context.Context, id string, next store.APIKey, until time.Time) error
 
 	AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error
 	Offset(ctx context.Context, writer uuid.UUID) (int64, error)
@@ -51,7 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"ServerFilters": serverFilters, "ServerListRefusesNonsense": serverListRefusesNonsense, "Outbox": outbox,
 		"ServerUpdate": serverUpdate, "ServerUpdateOfAnOldState": serverUpdateOfAnOldState, "ServerDecommission": serverDecommission,
 		"ServerTools": serverTools, "ServersAreWrittenTogether": serversAreWrittenTogether,
-		"APIKeys": apiKeys, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
+		"APIKeys": apiKeys, "APIKeyRotation": rotation, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
 		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
 		"Rollups": rollups, "RollupFilters": rollupFilters, "LateEventsAreCounted": lateEventsAreCounted,
 		"Expire": expire, "ExpireKeepsWhatCameLate": expireKeepsWhatCameLate,
