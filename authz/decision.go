@@ -28,6 +28,9 @@ type Decision struct {
 	Rule string
 	// Obligations are what an allow demands. They only ever narrow.
 	Obligations Obligations
+	// Scopes are all the OAuth scopes that the request would need, when a token that has them would change a denial; nil
+	// otherwise, and for an allow. The slice is shared between decisions and must not be changed.
+	Scopes []string
 	// Revision is the bundle revision that decided.
 	Revision string
 	// Tier is how the answer was found: "memo" or "topdown"; empty when the engine denied by itself.

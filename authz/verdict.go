@@ -50,6 +50,8 @@ func (d *Decision) readFields(obj ast.Object) error {
 			return readString(&d.Reason, v)
 		case "rule":
 			return readString(&d.Rule, v)
+		case "scopes":
+			return readScopes(&d.Scopes, v)
 		case "obligations":
 			return readObligations(&d.Obligations, v)
 		}

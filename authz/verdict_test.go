@@ -22,6 +22,8 @@ func TestDecisionsOfPolicies(t *testing.T) {
 	}{
 		{`{"allow":true}`, authz.Decision{Allow: true, Obligations: none}},
 		{`{"allow":false,"reason":"no","rule":"r"}`, authz.Decision{Reason: "no", Rule: "r", Obligations: none}},
+		{`{"allow":false,"scopes":["a:b","c"]}`, authz.Decision{Scopes: []string{"a:b", "c"}, Obligations: none}},
+		{`{"allow":false,"reason":"no","scopes":["a\"b"]}`, authz.Decision{Reason: "no", Obligations: none}},
 		{`{"allow":true,"obligations":{}}`, authz.Decision{Allow: true, Obligations: none}},
 		{
 			`{"allow":true,"reason":"why","rule":"r","obligations":{"redact":["$.a",{"in":"result","path":"$.b[*]"},{"pattern":"[0-9]+"}],"cache":{"ttl":1.5},
@@ -66,6 +68,9 @@ func TestMisunderstoodDecisions(t *testing.T) {
 		{`{"allow":true,"reason":3}`, authz.ReasonObligation},
 		{`{"allow":true,"rule":["r"]}`, authz.ReasonObligation},
 		{`{"allow":true,"obligation":{}}`, authz.ReasonObligation},
+		{`{"allow":true,"scopes":{"a":true}}`, authz.ReasonObligation},
+		{`{"allow":true,"scopes":["a b"]}`, authz.ReasonObligation},
+		{`{"allow":true,"scopes":[1]}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":[]}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":null}`, authz.ReasonObligation},
 		{`{"allow":true,"obligations":{"hide_tools":["a"]}}`, authz.ReasonObligation},

@@ -31,6 +31,13 @@ type JWT struct {
 	// Algorithms lists the accepted alg headers (RFC 7518); empty accepts all
 	// that use public keys. None and HMAC are never accepted.
 	Algorithms []string `key:"algorithms" reload:"live"`
+	// Scopes lists the scopes that clients are told to ask for at first, in the
+	// OAuth metadata and with a 401. What a request needs is for the policy to
+	// say.
+	Scopes []string `key:"scopes" reload:"live"`
+	// KeysLife is how long the keys of jwks_url stay in force while they cannot
+	// be fetched again. After that tokens are refused.
+	KeysLife time.Duration `key:"keys_life" default:"24h" reload:"live" min:"5m"`
 	// Leeway is the clock skew that is forgiven in exp, nbf and iat.
 	Leeway time.Duration `key:"leeway" default:"30s" reload:"live" min:"0s" max:"5m"`
 	// Claims names the claims that make the principal.

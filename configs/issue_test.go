@@ -117,6 +117,8 @@ func TestSingleMistakes(t *testing.T) {
 		"plain jwks":         {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'http://idp/jwks'}}", "authn.jwt.jwks_url: keys that come over plain HTTP"},
 		"confused algorithm": {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'https://j', algorithms: [HS256]}}", "authn.jwt.algorithms[0]: \"HS256\" is not accepted"},
 		"algorithm none":     {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'https://j', algorithms: [none]}}", "authn.jwt.algorithms[0]: \"none\" is not accepted"},
+		"no scope":           {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'https://j', scopes: ['a b']}}", "authn.jwt.scopes[0]: \"a b\" is no scope"},
+		"offline scope":      {"authn: {jwt: {issuer: a, audience: b, jwks_url: 'https://j', scopes: [offline_access]}}", "authn.jwt.scopes[0]: offline_access"},
 		"spiffe":             {"authn: {mtls: {trust_domains: ['spiffe://a']}}", "authn.mtls.trust_domains[0]"},
 		"no clients":         {"authn: {mtls: {names: ['*']}}", "authn.mtls: needs proxy.tls.client_ca_file"},
 		"idle roles":         {"authn: {mtls: {roles: [a]}}", "authn.mtls.roles: nobody has these roles"},

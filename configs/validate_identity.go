@@ -87,6 +87,7 @@ func checkJWT(issues *Issues, j JWT) {
 		issues.add("authn.jwt.key", "must be a public key: PEM blocks or a JWKS document")
 	}
 	checkAlgorithms(issues, j.Algorithms)
+	checkScopes(issues, j.Scopes)
 }
 
 // checkJWKSURL refuses addresses on whose way keys could be replaced.
@@ -114,6 +115,20 @@ func checkAlgorithms(issues *Issues, algorithms []string) {
 	for i, alg := range algorithms {
 		if !slices.Contains(known, alg) {
 			issues.add(fmt.Sprintf("authn.jwt.algorithms[%d]", i), fmt.Sprintf("%s is not accepted: choose from %s", quote(alg), strings.Join(known, ", ")))
+		}
+	}
+}
+
+// checkScopes refuses what cannot stand in a challenge (RFC 6749 section 3.3),
+// and offline_access, which is between client and issuer.
+func checkScopes(issues *Issues, scopes []string) {
+	for i, s := range scopes {
+		at := fmt.Sprintf("authn.jwt.scopes[%d]", i)
+		switch {
+		case s == "offline_access":
+			issues.add(at, "offline_access is no scope of a resource: clients ask for it on their own")
+		case s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }):
+			issues.add(at, quote(s)+" is no scope: write one per entry, without spaces and quotation marks")
 		}
 	}
 }

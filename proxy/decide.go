@@ -95,6 +95,10 @@ func (h *Handler) denied(x *Exchange) *Problem {
 	setDefault(&d.Rule, "policy")
 	setDefault(&d.Reason, "denied by policy")
 	p := &Problem{Status: 403, Rule: d.Rule, Reason: d.Reason, Outcome: audit.OutcomeDenied, Cause: d.Err}
+	if h.stepsUp(x, d) {
+		p.Challenge = h.stepUp(x, d.Scopes)
+		return p // in HTTP, whatever else is configured: clients act on the challenge alone
+	}
 	if x.Call.Method == "tools/call" && x.Call.Kind == mcp.Request {
 		switch {
 		case h.o.HideUnknown && d.Err == nil && !h.visible(x, "tools", x.Call.Name):
@@ -125,5 +129,9 @@ func (h *Handler) visible(x *Exchange, list, id string) bool {
 	case "resources", "resourceTemplates":
 		in.Action, in.Resource.Type = "resource:read", "resource"
 	}
-	return h.shadows(x) || h.o.Decider.Decide(x.context(), in).Allow
+	if h.shadows(x) {
+		return true
+	}
+	d := h.o.Decider.Decide(x.context(), in)
+	return d.Allow || h.stepsUp(x, &d) // an item that is one consent away is shown, or nobody would ask for it
 }

@@ -234,6 +234,8 @@ type Options struct {
 	// Resources are the identifiers of this gateway as an OAuth resource that tokens may be for, the default first, and
 	// AuthorizationServers are who issues such tokens (RFC 9728); both are empty when tokens are not accepted.
 	Resources, AuthorizationServers []string
+	// Scopes are what clients are told to ask a token for, in the metadata and in the challenge of a 401; nil says nothing.
+	Scopes []string
 	// PublicURL is the address under which clients reach the gateway, without a path of an endpoint; "" when that is not
 	// known, and challenges name the Host header of the request.
 	PublicURL string

@@ -65,20 +65,6 @@ func (h *Handler) unauthenticated(x *Exchange, err error) *Problem {
 	return &Problem{Status: 401, Rule: code, Reason: "a valid credential is required", Challenge: h.challenge(x, code), Cause: err}
 }
 
-func (h *Handler) challenge(x *Exchange, code string) string {
-	var b strings.Builder
-	b.WriteString("Bearer")
-	sep := " "
-	if code != authn.CodeNoCredential && code != authn.CodeInvalidCertificate { // an error is one of a token
-		b.WriteString(` error="invalid_token"`)
-		sep = ", "
-	}
-	if len(h.o.Resources) > 0 && x.target.kind == kindMCP {
-		b.WriteString(sep + `resource_metadata="` + h.metadataURL(x) + `"`)
-	}
-	return b.String()
-}
-
 // quotable drops what cannot stand in a quoted string.
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -28,14 +28,11 @@ func (rs *routes) describes() {
 // metadata answers with the description of an endpoint as an OAuth protected resource (RFC 9728 section 3.2).
 func (h *Handler) metadata(x *Exchange) {
 	b := mcp.AppendString([]byte(`{"resource":`), h.resource(x))
-	b = append(b, `,"authorization_servers":[`...)
-	for i, as := range h.o.AuthorizationServers {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = mcp.AppendString(b, as)
+	b = appendStrings(append(b, `,"authorization_servers":`...), h.o.AuthorizationServers)
+	if len(h.o.Scopes) > 0 {
+		b = appendStrings(append(b, `,"scopes_supported":`...), h.o.Scopes)
 	}
-	b = append(b, `],"bearer_methods_supported":["header"]}`...)
+	b = append(b, `,"bearer_methods_supported":["header"]}`...)
 	x.ctx.Response.Header.SetContentType("application/json")
 	x.ctx.Response.Header.Set("Cache-Control", "public, max-age=300")
 	x.ctx.Response.SetBodyRaw(b)

@@ -84,9 +84,17 @@ func refusedCallers() map[string]failure {
 // refusedCalls are requests that the policy refuses, in the ways in which it can.
 func refusedCalls() map[string]failure {
 	wipe := `{"jsonrpc":"2.0","id":"call-1","method":"tools/call","params":{"name":"wipe"}}`
+	var token string
 	return map[string]failure{
 		"denied":        {send: post(wipe)},
 		"denied-hidden": {setup: func(_ *testing.T, s *setup) { s.HideUnknown = true }, send: post(wipe), result: true},
+		"denied-scope": {
+			setup: stepUp(&token), send: func(c *testkit.RawClient) { c.Post("/mcp", wipe, "Authorization: Bearer "+token) },
+			header: map[string]string{"WWW-Authenticate": `Bearer error="insufficient_scope", scope="files:write", ` +
+				`resource_metadata="https://mcp.example/.well-known/oauth-protected-resource/mcp", ` +
+				`error_description="the token lacks a scope that this request needs"`},
+			dead: true,
+		},
 		"denied-tool-error": {
 			setup: func(_ *testing.T, s *setup) { s.DenyAsToolError = true }, send: post(wipe), result: true,
 		},
@@ -188,6 +196,26 @@ func (f frozen) Allow(key string, _ time.Time) (bool, time.Duration) {
 // Take implements proxy.Limiter.
 func (f frozen) Take(ctx context.Context, quotas []limit.Quota, _ time.Time) limit.Verdict {
 	return f.Counter.Take(ctx, quotas, f.now)
+}
+
+// stepUp sets up a policy that denies for want of a scope, and makes a token without it. Neither a hidden tool nor a tool
+// error hides the challenge.
+func stepUp(token *string) func(*testing.T, *setup) {
+	const audience = "https://mcp.example/mcp"
+	return func(t *testing.T, s *setup) {
+		withPolicy(`decision := {"allow": false, "reason": "no", "rule": "main.not_granted", "scopes": ["files:write"]}`, 0)(t, s)
+		issuer := testkit.NewSigner(t)
+		a, err := authn.New(authn.Options{JWT: &authn.JWTOptions{
+			Issuer: issuer.Issuer(), Audience: []string{audience}, Key: issuer.PublicKeyPEM(),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(a.Close)
+		s.Authenticator, s.Resources, s.PublicURL = a, []string{audience}, "https://mcp.example"
+		s.HideUnknown, s.DenyAsToolError = true, true
+		*token = issuer.Sign(map[string]any{"sub": "ana", "aud": audience})
+	}
 }
 
 // authenticatorOfYesterday accepts tokens of an issuer, and returns one of them that has expired.

@@ -6,6 +6,7 @@
 #   grant[rule] := reason        what allows a request
 #   deny[rule] := reason         what forbids it, whatever grants it
 #   obligations[name] := demand  what an allow demands of the gateway
+#   missing_scopes contains s    what a token would need in place of a denial for want of a grant: the client is told
 #
 # A request that nothing grants is denied. Of several grants or denials the first by name is reported.
 package sark
@@ -18,6 +19,8 @@ decision := denials[0] if {
 	count(denials) > 0
 } else := grants[0] if {
 	count(grants) > 0
+} else := {"allow": false, "reason": refusal.reason, "rule": refusal.rule, "scopes": missing_scopes} if {
+	count(missing_scopes) > 0
 } else := {"allow": false, "reason": refusal.reason, "rule": refusal.rule}
 
 denials := [d |

@@ -57,3 +57,16 @@ grant["rbac.service_tool"] := "the scope names the tool" if {
 	concat(":", ["tool:invoke", input.tool.name]) in input.principal.scopes
 	level in {"low", "medium", "high"}
 }
+
+# A service that lacks the scope is told which one to ask for (OAuth step-up): nothing else stands in its way.
+missing_scopes contains input.action if {
+	"service" in input.principal.roles
+	using
+	level in {"low", "medium"}
+}
+
+missing_scopes contains concat(":", ["tool:invoke", input.tool.name]) if {
+	"service" in input.principal.roles
+	input.action == "tool:invoke"
+	level == "high"
+}

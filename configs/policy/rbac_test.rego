@@ -63,6 +63,26 @@ test_service_scope_names_tool if {
 	not allowed(scoped("low", "tool:invoke:other"))
 }
 
+# lacks is what a service with another scope is told to ask for.
+lacks(level) := scopes if {
+	scopes := object.get(data.sark.decision, "scopes", set()) with input as scoped(level, "prompt:get")
+}
+
+test_service_is_told_the_scope if {
+	lacks("low") == {"tool:invoke"}
+	lacks("medium") == {"tool:invoke"}
+	lacks("high") == {"tool:invoke:report"}
+	lacks("critical") == set()
+}
+
+test_no_scope_helps_other_roles_or_against_a_deny if {
+	object.get(data.sark.decision, "scopes", set()) == set() with input as use("viewer", "high")
+	object.get(data.sark.decision, "scopes", set()) == set() with input as object.union(
+		scoped("low", "prompt:get"),
+		{"tool": {"parameters": {"amount": 1000}}},
+	)
+}
+
 test_scope_without_role_grants_nothing if {
 	not allowed(object.union(use("none", "low"), {"principal": {"scopes": ["tool:invoke"]}}))
 }

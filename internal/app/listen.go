@@ -152,7 +152,7 @@ func (g *gateway) handlerOptions(v *version) proxy.Options {
 		o.Cache = g.cache
 	}
 	if j := c.Authn.JWT; j.Issuer != "" {
-		o.Resources, o.AuthorizationServers = j.Audience, []string{j.Issuer}
+		o.Resources, o.AuthorizationServers, o.Scopes = j.Audience, []string{j.Issuer}, j.Scopes
 	}
 	return o
 }

@@ -55,6 +55,9 @@ type JWTOptions struct {
 	Transport http.RoundTripper
 	// Refresh is how often the JWKS is fetched. Default 5 minutes, which is also the longest a withdrawn key still works.
 	Refresh time.Duration
+	// KeysLife is how long the keys of the JWKS stay in force while they cannot be fetched again: a key that was withdrawn
+	// must not live for as long as somebody keeps the issuer out of reach. Default 24 hours.
+	KeysLife time.Duration
 	// RefreshUnknown is the least time between two fetches that tokens with an unknown key ask for. Default 10 s.
 	RefreshUnknown time.Duration
 	// FetchTimeout bounds one fetch as a whole. Default 5 s. A request waits for a running fetch 2 s at most.
@@ -84,6 +87,7 @@ const (
 	defaultKeyRecheck     = 5 * time.Second
 	defaultKeyTimeout     = 2 * time.Second
 	defaultRefresh        = 5 * time.Minute
+	defaultKeysLife       = 24 * time.Hour
 	defaultRefreshUnknown = 10 * time.Second
 	defaultFetchTimeout   = 5 * time.Second
 	defaultLeeway         = 30 * time.Second
@@ -115,6 +119,9 @@ func withDefaults(o Options) Options {
 func jwtDefaults(o JWTOptions) JWTOptions {
 	if o.Refresh <= 0 {
 		o.Refresh = defaultRefresh
+	}
+	if o.KeysLife <= 0 {
+		o.KeysLife = defaultKeysLife
 	}
 	if o.RefreshUnknown <= 0 {
 		o.RefreshUnknown = defaultRefreshUnknown

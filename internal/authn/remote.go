@@ -23,7 +23,8 @@ const (
 )
 
 // remoteKeys keeps the keys of a JWKS URL. One goroutine fetches them: at start, every Refresh, soon again after a
-// failure, and when a token names a key that is not known. The last good keys stay in force while fetching fails.
+// failure, and when a token names a key that is not known. The last good keys stay in force while fetching fails, until their
+// life ends.
 //
 // The fetching is our own, on top of jwkset's parsing of keys, because keyfunc and jwkset's client block start-up on the
 // first fetch, fetch under the context of the request that met the unknown key, leave nothing to wait for when they are
@@ -32,6 +33,7 @@ type remoteKeys struct {
 	url     string
 	client  *http.Client
 	refresh time.Duration
+	life    time.Duration
 	unknown time.Duration
 	set     atomic.Pointer[keySet]
 	wake    chan struct{} // capacity 1; when full, a fetch is already due
@@ -40,7 +42,7 @@ type remoteKeys struct {
 
 	mu     sync.Mutex
 	flight chan struct{} // closed when the fetch that is under way or due ends; nil when there is none
-	last   time.Time     // when a fetch last ended
+	asked  time.Time     // when a token last made a fetch happen
 }
 
 // openRemoteKeys checks the URL and starts fetching.
@@ -63,6 +65,7 @@ func openRemoteKeys(o JWTOptions) (*remoteKeys, error) {
 		url:     u.String(),
 		client:  &http.Client{Transport: transport, Timeout: o.FetchTimeout, CheckRedirect: sameHost},
 		refresh: o.Refresh,
+		life:    o.KeysLife,
 		unknown: o.RefreshUnknown,
 		wake:    make(chan struct{}, 1),
 		cancel:  cancel,
@@ -83,7 +86,7 @@ func (r *remoteKeys) close() {
 func (r *remoteKeys) current() *keySet { return r.set.Load() }
 
 // refreshed asks for the keys to be fetched again and waits until that has happened, ctx has ended or two seconds have
-// passed. It returns at once when the last fetch is too recent.
+// passed. It returns at once when the last fetch that was asked for is too recent.
 func (r *remoteKeys) refreshed(ctx context.Context) {
 	flight := r.ask()
 	if flight == nil {
@@ -99,16 +102,18 @@ func (r *remoteKeys) refreshed(ctx context.Context) {
 	}
 }
 
-// ask returns the fetch that is under way, or starts one, or returns nil when the last is too recent.
+// ask returns the fetch that is under way, or starts one, or returns nil when the last that was asked for is too recent.
+// Fetches of the schedule do not count: a key that is changed right after one of them is noticed with its first token.
 func (r *remoteKeys) ask() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.flight != nil {
 		return r.flight
 	}
-	if time.Since(r.last) < r.unknown {
+	if time.Since(r.asked) < r.unknown {
 		return nil
 	}
+	r.asked = time.Now()
 	r.flight = make(chan struct{})
 	select {
 	case r.wake <- struct{}{}:
@@ -121,13 +126,15 @@ func (r *remoteKeys) ask() <-chan struct{} {
 func (r *remoteKeys) run(ctx context.Context) {
 	defer close(r.done)
 	retry := firstRetry
+	var confirmed time.Time // when the keys were fetched last
 	for {
 		next := r.refresh
 		if err := r.fetchGuarded(ctx); err != nil {
 			next = min(retry, r.refresh)
 			retry = min(2*retry, lastRetry)
+			next = min(next, r.expire(confirmed))
 		} else {
-			retry = firstRetry
+			retry, confirmed = firstRetry, time.Now()
 		}
 		r.land()
 		timer := time.NewTimer(next)
@@ -142,11 +149,19 @@ func (r *remoteKeys) run(ctx context.Context) {
 	}
 }
 
+// expire takes the keys out of force when their life has ended, and returns how long they have left otherwise.
+func (r *remoteKeys) expire(confirmed time.Time) time.Duration {
+	if left := r.life - time.Since(confirmed); left > 0 {
+		return left
+	}
+	r.set.Store(nil)
+	return r.refresh
+}
+
 // land tells those who wait for the fetch that it has ended.
 func (r *remoteKeys) land() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = time.Now()
 	if r.flight != nil {
 		close(r.flight)
 		r.flight = nil

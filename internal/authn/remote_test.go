@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sark/internal/authn"
+	"sark/internal/testkit"
 )
 
 // remote makes an Authenticator that fetches its keys from the issuer. A token with an unknown key always asks again.
@@ -102,6 +103,28 @@ func TestOutageKeepsTheLastKeys(t *testing.T) {
 	}
 }
 
+// TestKeysEnd: keys that cannot be fetched again are not trusted for ever, for tokens that are remembered neither. They are
+// back with the issuer.
+func TestKeysEnd(t *testing.T) {
+	ed := testKeys()["ed"]
+	i := newIssuer(t, ed.jwk())
+	a := remote(t, i, func(o *authn.JWTOptions) { o.KeysLife, o.Refresh = time.Millisecond, time.Millisecond })
+	token := freshToken(t, "ed")
+	if _, err := present(t, a, token); err != nil {
+		t.Fatal(err)
+	}
+	i.do(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	testkit.Eventually(t, "the keys end", func() bool { return a.Ready() != nil })
+	if _, err := present(t, a, token); code(t, err) != authn.CodeUnavailable {
+		t.Errorf("after the keys' life: %v", err)
+	}
+	i.publish(t, ed.jwk())
+	testkit.Eventually(t, "the keys are back", func() bool { return a.Ready() == nil })
+	if _, err := present(t, a, token); err != nil {
+		t.Errorf("after the issuer is back: %v", err)
+	}
+}
+
 func TestUnavailableAtStart(t *testing.T) {
 	i := newIssuer(t, testKeys()["ed"].jwk())
 	works := *i.answer.Load()
@@ -181,8 +204,8 @@ func TestUnknownKeysAreRateLimited(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := i.fetches.Load(); n != 1 {
-		t.Errorf("%d fetches, want the one at start", n)
+	if n := i.fetches.Load(); n != 2 {
+		t.Errorf("%d fetches, want the one at start and one more", n)
 	}
 }
 

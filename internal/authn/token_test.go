@@ -278,6 +278,34 @@ func TestRememberedTokenExpires(t *testing.T) {
 	}
 }
 
+// TestRememberedTokenIsCheckedAgain shows that five minutes are the longest that a token is believed without a look at its
+// signature, whatever its exp says: a principal that is another value was made anew.
+func TestRememberedTokenIsCheckedAgain(t *testing.T) {
+	ed := testKeys()["ed"]
+	now := noon
+	a := newAuthenticator(t, authn.Options{
+		JWT: &authn.JWTOptions{Issuer: issuerName, Audience: []string{audience}, Key: ed.pem(t)},
+		Now: func() time.Time { return now },
+	})
+	token := ed.sign(t, claims(map[string]any{"exp": noon.Add(24 * time.Hour).Unix()}), nil)
+	first, err := present(t, a, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var same []bool
+	for _, later := range []time.Duration{0, 5*time.Minute - 1, 5 * time.Minute} {
+		now = noon.Add(later)
+		p, err := present(t, a, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same = append(same, p == first)
+	}
+	if diff := cmp.Diff([]bool{true, true, false}, same); diff != "" {
+		t.Errorf("the remembered principal was used (-want +got):\n%s", diff)
+	}
+}
+
 func TestAlgorithmsMayBeNarrowed(t *testing.T) {
 	a := tokenAuthenticator(t, func(o *authn.JWTOptions) { o.Algorithms = []string{"ES256"} }, "rsa", "p256")
 	if _, err := present(t, a, testKeys()["p256"].sign(t, claims(nil), nil)); err != nil {
