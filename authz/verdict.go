@@ -27,6 +27,9 @@ func parseDecision(v ast.Value) Decision {
 	if err := d.readFields(obj); err != nil {
 		return d.withoutUnderstanding(err)
 	}
+	if d.Allow {
+		d.Scopes = nil // an allow whose demands cannot be met is denied for another reason
+	}
 	return d
 }
 

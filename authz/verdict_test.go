@@ -24,6 +24,7 @@ func TestDecisionsOfPolicies(t *testing.T) {
 		{`{"allow":false,"reason":"no","rule":"r"}`, authz.Decision{Reason: "no", Rule: "r", Obligations: none}},
 		{`{"allow":false,"scopes":["a:b","c"]}`, authz.Decision{Scopes: []string{"a:b", "c"}, Obligations: none}},
 		{`{"allow":false,"reason":"no","scopes":["a\"b"]}`, authz.Decision{Reason: "no", Obligations: none}},
+		{`{"allow":true,"scopes":["a"]}`, authz.Decision{Allow: true, Obligations: none}},
 		{`{"allow":true,"obligations":{}}`, authz.Decision{Allow: true, Obligations: none}},
 		{
 			`{"allow":true,"reason":"why","rule":"r","obligations":{"redact":["$.a",{"in":"result","path":"$.b[*]"},{"pattern":"[0-9]+"}],"cache":{"ttl":1.5},

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/open-policy-agent/opa/v1/bundle"
+	"github.com/open-policy-agent/opa/v1/bundle" //nolint:depguard // the test is the signer of bundles, which the gateway is not
 
 	"sark/internal/testkit"
 )

@@ -15,7 +15,7 @@ import (
 func rotation(t *testing.T, s Store) {
 	soon, later := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond), time.Now().Add(2*time.Hour).UTC().Truncate(time.Microsecond)
 	key := func(id string, expires time.Time) store.APIKey {
-		return store.APIKey{ID: id, Hash: [32]byte{byte(len(id))}, Subject: "bot", Roles: []string{"service"}, ExpiresAt: expires}
+		return store.APIKey{ID: id, Hash: [32]byte{id[0]}, Subject: "bot", Roles: []string{"service"}, ExpiresAt: expires}
 	}
 	must(t, s.CreateAPIKey(t.Context(), key("for-ever", time.Time{})))
 	must(t, s.CreateAPIKey(t.Context(), key("for-a-while", soon)))

@@ -73,7 +73,7 @@ func (s *Server) Rotate(t testing.TB) {
 	s.store.rotate(t)
 }
 
-// Asked returns the scopes of each authorization so far, as the client asked for them.
+// Asked returns the scopes that the client asked for in each authorization so far, sorted: they are a set.
 func (s *Server) Asked() [][]string { return s.store.scopes() }
 
 // Authorize is the user's browser: it opens the address that a client sends it to, and returns where the server sends it

@@ -56,7 +56,7 @@ func (client) IDTokenUserinfoClaimsAssertion() bool {
 }
 func (client) ClockSkew() time.Duration                                     { return 0 }
 func (c client) IsScopeAllowed(scope string) bool                           { return slices.Contains(c.scopes, scope) }
-func (client) RestrictAdditionalIdTokenScopes() func([]string) []string     { return same }
+func (client) RestrictAdditionalIdTokenScopes() func([]string) []string     { return same } //nolint:staticcheck // the name is that of the interface
 func (client) RestrictAdditionalAccessTokenScopes() func([]string) []string { return same }
 
 func same(scopes []string) []string { return scopes }

@@ -70,7 +70,7 @@ func (s *store) CreateAuthRequest(ctx context.Context, asked *oidc.AuthRequest, 
 	defer s.mu.Unlock()
 	r := &request{asked: asked, id: strconv.Itoa(len(s.requests) + 1), subject: s.options.Subject, resource: resource}
 	s.requests[r.id] = r
-	s.asked = append(s.asked, slices.Clone(asked.Scopes))
+	s.asked = append(s.asked, slices.Sorted(slices.Values(asked.Scopes)))
 	return r, nil
 }
 
