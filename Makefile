@@ -75,6 +75,14 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: build ## compare direct, bare proxy and SARK; flags in BENCH, such as BENCH=-quick
 	go run ./internal/bench/cmd/bench run -binary bin/sark $(BENCH)
 
+.PHONY: bench-streams
+bench-streams: build ## measure what STREAMS (10000) idle event streams take, and what they leave behind
+	go run ./internal/bench/cmd/bench streams -binary bin/sark -streams $(STREAMS)
+
+.PHONY: soak
+soak: build ## send mixed traffic for DURATION (30m) and report how the gateway's memory grows
+	go run ./internal/bench/cmd/bench soak -v -binary bin/sark -duration $(DURATION)
+
 .PHONY: bench-micro
 bench-micro: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...

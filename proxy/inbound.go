@@ -134,8 +134,19 @@ func framing(hd *fasthttp.RequestHeader) *Problem {
 		return malformed("Content-Length together with Transfer-Encoding")
 	case seen&fieldHost == 0:
 		return malformed("Host header is missing")
+	case seen&fieldEncoding != 0 && hasTrailers(hd):
+		return malformed("trailer fields are not accepted")
 	}
 	return nil
+}
+
+// hasTrailers reports whether fields came behind the chunks of a body, or were announced. fasthttp's getters find them like
+// fields of the header, which nobody has looked at: they could repeat one that decides (RFC 9110 section 6.5.1).
+func hasTrailers(hd *fasthttp.RequestHeader) bool {
+	for range hd.Trailers() {
+		return true
+	}
+	return false
 }
 
 func malformed(reason string) *Problem {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -63,7 +64,7 @@ func (b *bed) start(ctx context.Context, o Options, p provider, dir string) erro
 	if err != nil {
 		return err
 	}
-	g, err := startGateway(ctx, o, p, upstream.addr, dir)
+	g, err := startGateway(ctx, o, p, upstream.addr, dir, settings{policy: policy})
 	if err != nil {
 		return err
 	}
@@ -95,8 +96,15 @@ func (b *bed) stop() error {
 	return errors.Join(errs...)
 }
 
+// settings are what tells the gateways of the measurements apart.
+type settings struct {
+	policy   string         // Rego of package sark
+	proxy    map[string]any // further keys of the section proxy
+	sections map[string]any // further sections
+}
+
 // startGateway runs SARK with every station of a governed call at work: token, policy, written audit event.
-func startGateway(ctx context.Context, o Options, p provider, upstream, dir string) (*rig.Gateway, error) {
+func startGateway(ctx context.Context, o Options, p provider, upstream, dir string, set settings) (*rig.Gateway, error) {
 	key, err := p.publicKey()
 	if err != nil {
 		return nil, err
@@ -108,24 +116,27 @@ func startGateway(ctx context.Context, o Options, p provider, upstream, dir stri
 	keyFile := filepath.Join(dir, "idp.pem")
 	err = errors.Join(
 		os.WriteFile(keyFile, key, 0o600),
-		os.WriteFile(filepath.Join(bundle, "bench.rego"), []byte(policy), 0o600),
+		os.WriteFile(filepath.Join(bundle, "bench.rego"), []byte(set.policy), 0o600),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the gateway: %w", err)
 	}
+	sections := map[string]any{
+		"authn": map[string]any{"jwt": map[string]any{
+			"issuer": issuer, "audience": audience, "key_file": keyFile,
+			"claims": map[string]any{"roles": "roles", "teams": "groups"},
+		}},
+		"authz": map[string]any{"bundle": bundle},
+		"cache": map[string]any{"enabled": false},
+		"audit": map[string]any{"durability": "written"},
+	}
+	maps.Copy(sections, set.sections)
 	return rig.StartGateway(ctx, rig.GatewayOptions{
 		Binary:   o.Binary,
 		Dir:      dir,
 		Upstream: "http://" + upstream + "/mcp",
-		Sections: map[string]any{
-			"authn": map[string]any{"jwt": map[string]any{
-				"issuer": issuer, "audience": audience, "key_file": keyFile,
-				"claims": map[string]any{"roles": "roles", "teams": "groups"},
-			}},
-			"authz": map[string]any{"bundle": bundle},
-			"cache": map[string]any{"enabled": false},
-			"audit": map[string]any{"durability": "written"},
-		},
-		Log: o.Log,
+		Proxy:    set.proxy,
+		Sections: sections,
+		Log:      o.Log,
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// GatewayOptions says which gateway to start. Every field but Sections and Log is required.
+// GatewayOptions says which gateway to start. Every field but Proxy, Sections and Log is required.
 type GatewayOptions struct {
 	// Binary is the path of sark.
 	Binary string
@@ -20,6 +20,8 @@ type GatewayOptions struct {
 	Dir string
 	// Upstream is the URL of the one MCP server behind the gateway, called "upstream", whose path the gateway serves.
 	Upstream string
+	// Proxy are further keys of the section proxy.
+	Proxy map[string]any
 	// Sections are the other top-level keys of the configuration file: authn, authz, cache, audit.
 	Sections map[string]any
 	// Log receives what the gateway prints; nil discards it.
@@ -95,11 +97,11 @@ func (g *Gateway) writeConfig(o GatewayOptions) (string, error) {
 		"api":   map[string]any{"listen": g.API},
 		"admin": map[string]any{"listen": g.Admin},
 	}
-	for key, section := range o.Sections {
-		if _, taken := config[key]; taken {
-			return "", fmt.Errorf("write gateway configuration: section %s is the rig's", key)
-		}
-		config[key] = section
+	if err := merge(config["proxy"].(map[string]any), o.Proxy, "key proxy."); err != nil { //nolint:forcetypeassert // see above
+		return "", err
+	}
+	if err := merge(config, o.Sections, "section "); err != nil {
+		return "", err
 	}
 	text, err := yaml.Marshal(config)
 	if err != nil {
@@ -110,4 +112,15 @@ func (g *Gateway) writeConfig(o GatewayOptions) (string, error) {
 		return "", fmt.Errorf("write gateway configuration: %w", err)
 	}
 	return file, nil
+}
+
+// merge adds what is more to section; what the rig has set itself is its own.
+func merge(section, more map[string]any, kind string) error {
+	for key, value := range more {
+		if _, taken := section[key]; taken {
+			return fmt.Errorf("write gateway configuration: %s%s is the rig's", kind, key)
+		}
+		section[key] = value
+	}
+	return nil
 }

@@ -20,6 +20,25 @@ func (g *Gateway) Counter(ctx context.Context, name string, labels map[string]st
 	return SumCounter(text, name, labels)
 }
 
+// Gauge scrapes the gateway's /metrics and returns the gauge's series without labels, 0 when there is none.
+func (g *Gateway) Gauge(ctx context.Context, name string) (float64, error) {
+	text, err := get(ctx, "http://"+g.Admin+"/metrics")
+	if err != nil {
+		return 0, fmt.Errorf("scrape metrics: %w", err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		return 0, fmt.Errorf("read metrics: %w", err)
+	}
+	for _, m := range families[name].GetMetric() {
+		if len(m.GetLabel()) == 0 {
+			return m.GetGauge().GetValue(), nil
+		}
+	}
+	return 0, nil
+}
+
 // SumCounter does what Counter does on the text of a scrape, in the Prometheus text format.
 func SumCounter(text []byte, name string, labels map[string]string) (float64, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)

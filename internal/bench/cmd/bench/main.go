@@ -18,12 +18,15 @@ import (
 )
 
 const usage = `usage: bench run [flags]                        measure and print the table (bench run -h lists the flags)
+       bench streams [flags]                    measure what idle event streams take
+       bench soak [flags]                       send mixed traffic for long, and watch the gateway's memory
+       bench moods -listen ADDR                 be the upstream of streams and soak
        bench upstream -listen ADDR              be the upstream of a run
        bench proxy -listen ADDR -upstream ADDR  be the bare proxy of a run
 `
 
 // errUsage is a mistake in the command; main shows how it is used.
-var errUsage = errors.New("want one of run, upstream, proxy")
+var errUsage = errors.New("want one of run, streams, soak, upstream, moods, proxy")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,7 +52,11 @@ func run(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "run":
 		return measure(ctx, flags, args[1:])
-	case "upstream", "proxy":
+	case "streams":
+		return streams(ctx, flags, args[1:])
+	case "soak":
+		return soak(ctx, flags, args[1:])
+	case "upstream", "moods", "proxy":
 		return serve(flags, args)
 	default:
 		return fmt.Errorf("unknown command %q: %w", args[0], errUsage)
@@ -64,10 +71,14 @@ func serve(flags *flag.FlagSet, args []string) error {
 		return err
 	}
 	signal.Reset(syscall.SIGTERM)
-	if args[0] == "proxy" {
+	switch args[0] {
+	case "proxy":
 		return bench.ServeProxy(*listen, *upstream)
+	case "moods":
+		return bench.ServeMoods(*listen)
+	default:
+		return bench.ServeUpstream(*listen)
 	}
-	return bench.ServeUpstream(*listen)
 }
 
 func measure(ctx context.Context, flags *flag.FlagSet, args []string) error {
