@@ -11,6 +11,8 @@ FUZZTIME ?= 10s
 BENCH    ?=
 RUN      ?=
 ROWS     ?= 1000000
+STREAMS  ?= 10000
+DURATION ?= 30m
 
 # Development tools have a module of their own, so that they never decide a version in ours.
 TOOL    := go tool -modfile=internal/tools/go.mod

@@ -88,6 +88,8 @@ func TestSingleMistakes(t *testing.T) {
 		"any origin":         {"proxy: {allowed_origins: ['*']}", "proxy.allowed_origins[0]: \"*\" is no origin"},
 		"origin with path":   {"proxy: {allowed_origins: ['https://a/']}", "proxy.allowed_origins[0]"},
 		"host with scheme":   {"proxy: {allowed_hosts: ['http://a']}", "proxy.allowed_hosts[0]"},
+		"PROXY of nobody":    {"proxy: {proxy_protocol: {enabled: true}}", "proxy.proxy_protocol.trusted: is required"},
+		"PROXY network":      {"proxy: {proxy_protocol: {trusted: [10.0.0.1]}}", "proxy.proxy_protocol.trusted[0]: \"10.0.0.1\" is no network"},
 		"trusted proxy":      {"proxy: {trusted_proxies: [10.0.0.1]}", "proxy.trusted_proxies[0]: \"10.0.0.1\" is no network"},
 		"public query":       {"proxy: {public_url: 'https://a/?b'}", "proxy.public_url: holds a query"},
 		"half a certificate": {"proxy: {tls: {cert_file: a}}", "proxy.tls.key_file: is required with cert_file"},

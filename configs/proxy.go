@@ -32,6 +32,8 @@ type Proxy struct {
 	// networks. unix: stands for peers on a unix socket. From anyone else the
 	// peer address is the client address, and X-Forwarded headers are dropped.
 	TrustedProxies []string `key:"trusted_proxies" reload:"live"`
+	// ProxyProtocol learns the clients' addresses from a load balancer.
+	ProxyProtocol ProxyProtocol `key:"proxy_protocol"`
 	// MaxBodyBytes is the largest request body that is read; a larger one is
 	// refused with 413.
 	MaxBodyBytes Bytes `key:"max_body_bytes" default:"4MiB" reload:"restart" min:"1KiB" max:"1GiB"`
@@ -102,6 +104,19 @@ type TLS struct {
 	// When set, clients may show a certificate, which must come from one of them,
 	// and authn.mtls turns it into a principal.
 	ClientCAFile string `key:"client_ca_file" reload:"live"`
+}
+
+// ProxyProtocol reads the PROXY header (versions 1 and 2) that load balancers
+// send before anything else on a connection.
+type ProxyProtocol struct {
+	// Enabled expects the header on connections from trusted networks, before
+	// TLS; without a valid one they are closed. The address that it names is the
+	// client's address from then on, for trusted_proxies too. From anyone else
+	// the header is no request and gets 400.
+	Enabled bool `key:"enabled" default:"false" reload:"restart"`
+	// Trusted lists the networks (CIDR) of the load balancers; unix: stands for
+	// peers on a unix socket. It is required with enabled.
+	Trusted []string `key:"trusted" reload:"restart"`
 }
 
 // DefaultTimeouts bound the waiting for every upstream that sets no own.

@@ -49,13 +49,22 @@ func checkProxy(issues *Issues, c Config) {
 	if len(p.Eras) == 0 {
 		issues.add("proxy.eras", "is empty, so nothing would be served: write legacy, modern or both")
 	}
-	for i, network := range p.TrustedProxies {
-		if _, err := netip.ParsePrefix(network); err != nil && network != UnixPeers {
-			issues.add(fmt.Sprintf("proxy.trusted_proxies[%d]", i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
-		}
+	checkPeers(issues, "proxy.trusted_proxies", p.TrustedProxies)
+	checkPeers(issues, "proxy.proxy_protocol.trusted", p.ProxyProtocol.Trusted)
+	if p.ProxyProtocol.Enabled && len(p.ProxyProtocol.Trusted) == 0 {
+		issues.add("proxy.proxy_protocol.trusted", "is required: list the networks of the load balancers that send PROXY headers")
 	}
 	checkNetworks(issues, "proxy.registry.allowed_networks", p.Registry.AllowedNetworks)
 	checkTLS(issues, p.TLS)
+}
+
+// checkPeers checks a list of networks in which UnixPeers may stand, too.
+func checkPeers(issues *Issues, at string, networks []string) {
+	for i, network := range networks {
+		if _, err := netip.ParsePrefix(network); err != nil && network != UnixPeers {
+			issues.add(fmt.Sprintf("%s[%d]", at, i), quote(network)+" is no network: write it like 10.0.0.0/8, one address like 10.0.0.1/32")
+		}
+	}
 }
 
 // checkNetworks checks a list of networks.

@@ -32,6 +32,9 @@ func newTrustedProxies(list []string) (t trustedProxies, err error) {
 	return t, nil
 }
 
+// none reports whether nobody is trusted.
+func (t *trustedProxies) none() bool { return len(t.networks) == 0 && !t.unix }
+
 // peer reports whether the other end of a connection is trusted. Without an address it is on a unix socket.
 func (t *trustedProxies) peer(a netip.Addr) bool {
 	if !a.IsValid() {

@@ -16,6 +16,8 @@ type listener struct {
 	net.Listener
 	tls    *atomic.Pointer[tls.Config] // holds nil: plain
 	failed func()                      // counts a TLS handshake that came to nothing
+	behind trustedProxies              // whose connections begin with a PROXY header
+	broken func()                      // counts a PROXY header that cannot be used
 	log    *zap.Logger
 
 	once      sync.Once
@@ -28,6 +30,7 @@ type listener struct {
 func newListener(l net.Listener, s *Server) *listener {
 	return &listener{
 		Listener: l, tls: &s.tls, failed: s.h.metrics.handshakes.Inc, log: s.log,
+		behind: s.behind, broken: s.h.metrics.announcements.Inc,
 		accepting: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -46,7 +49,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
-			return l.secure(c), nil
+			return l.secure(l.announced(c)), nil
 		case !passing(err):
 			return nil, err
 		}
@@ -57,6 +60,19 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 	}
+}
+
+// announced expects a PROXY header of a connection from a proxy that is known to send one. From anybody else a header is
+// no request that could be read.
+func (l *listener) announced(c net.Conn) net.Conn {
+	if l.behind.none() {
+		return c
+	}
+	peer, _ := c.RemoteAddr().(*net.TCPAddr)
+	if !l.behind.peer(peer.AddrPort().Addr().Unmap()) {
+		return c
+	}
+	return &announcedConn{Conn: c, failed: l.broken}
 }
 
 // secure puts TLS on a connection where that is configured.

@@ -16,7 +16,8 @@ type metrics struct {
 	dropped  prometheus.Counter
 	panics   prometheus.Counter
 
-	handshakes prometheus.Counter
+	handshakes    prometheus.Counter
+	announcements prometheus.Counter
 }
 
 // latencyBuckets reach from 50 µs, a governed hit, to a slow tool.
@@ -33,13 +34,14 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_frames_dropped_total", Help: "Stream frames dropped because they could not be understood."}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_panics_total", Help: "Panics kept inside their request."}),
 
-		handshakes: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_tls_handshake_failures_total", Help: "TLS handshakes of clients that came to nothing."}),
+		handshakes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_tls_handshake_failures_total", Help: "TLS handshakes of clients that came to nothing."}),
+		announcements: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_protocol_failures_total", Help: "Connections of trusted proxies that began with no valid PROXY header."}),
 	}
 	for _, o := range []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeClientGone, audit.OutcomeUpstreamFailed} {
 		m.requests[o] = requests.WithLabelValues(string(o))
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."}, inflight)
-	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.handshakes, gauge} {
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.handshakes, m.announcements, gauge} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -29,7 +29,10 @@ type ListenerOptions struct {
 	// client with a certificate, for the authorities of clients (ClientCAs): what it returns must stay the same *Config,
 	// and so the same pool, until one of these changes.
 	TLS *tls.Config
-	Log *zap.Logger
+	// ProxyProtocol are the networks (CIDR, or "unix:" for peers on a unix socket) of proxies whose connections begin with a
+	// PROXY header of version 1 or 2, which names the client; without one they are closed. Empty expects none of anybody.
+	ProxyProtocol []string
+	Log           *zap.Logger
 }
 
 // Server is the HTTP/1.1 server of a Handler. It serves one listener.
@@ -38,6 +41,9 @@ type Server struct {
 	s   *fasthttp.Server
 	tls atomic.Pointer[tls.Config] // of the connections accepted from now on; nil: plain
 	log *zap.Logger
+
+	behind trustedProxies // of ListenerOptions.ProxyProtocol
+	wrong  error          // of ListenerOptions; Serve returns it
 
 	mu   sync.Mutex
 	l    *listener // nil before Serve
@@ -72,6 +78,7 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		Logger:                       quietLogger{o.Log},
 	}}
 	s.tls.Store(o.TLS)
+	s.behind, s.wrong = newTrustedProxies(o.ProxyProtocol)
 	return s
 }
 
@@ -82,6 +89,10 @@ func (s *Server) SetTLS(c *tls.Config) { s.tls.Store(c) }
 // Serve accepts connections until Shutdown. It returns nil then, and at once when Shutdown was called before. It closes the
 // listener.
 func (s *Server) Serve(l net.Listener) error {
+	if s.wrong != nil {
+		_ = l.Close() // never accepted from
+		return s.wrong
+	}
 	own, ok := s.take(l)
 	if !ok {
 		_ = l.Close() // never accepted from

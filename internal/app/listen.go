@@ -179,14 +179,17 @@ func (g *gateway) serve(key string, l net.Listener) error {
 	if f.h, err = proxy.New(o); err != nil {
 		return err
 	}
-	secure := v.tls
+	secure, behind := v.tls, c.Proxy.ProxyProtocol.Trusted
 	if key != "proxy.listen" {
 		secure = nil
+	}
+	if key != "proxy.listen" || !c.Proxy.ProxyProtocol.Enabled {
+		behind = nil
 	}
 	f.s = proxy.NewServer(f.h, proxy.ListenerOptions{
 		ReadTimeout: c.Proxy.ReadTimeout, IdleTimeout: c.Proxy.IdleTimeout, WriteTimeout: c.Proxy.WriteTimeout,
 		MaxHeader: int(c.Proxy.MaxHeaderBytes), MaxBody: int(c.Proxy.MaxBodyBytes),
-		TLS: secure, Log: g.log,
+		TLS: secure, ProxyProtocol: behind, Log: g.log,
 	})
 	g.table.join(f)
 	h, s := f.h, f.s

@@ -197,4 +197,6 @@ after they left   %d KiB, %d goroutines, within %v
 }
 
 // PerStream returns the resident memory of the gateway for one stream in bytes.
-func (r StreamReport) PerStream() float64 { return float64(r.During.RSS-r.Before.RSS) / float64(r.Streams) }
+func (r StreamReport) PerStream() float64 {
+	return float64(r.During.RSS-r.Before.RSS) / float64(r.Streams)
+}
