@@ -78,8 +78,11 @@ func renderRequest(r testkit.Request) string {
 func renderHeader(h testkit.Header) string {
 	var b strings.Builder
 	for _, f := range h {
-		if f.Name == "Date" {
+		switch f.Name {
+		case "Date":
 			f.Value = "‹date›"
+		case "Retry-After": // some are spread at random
+			f.Value = "‹seconds›"
 		}
 		b.WriteString(f.Name + ": " + f.Value + "\n")
 	}

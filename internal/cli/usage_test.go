@@ -43,15 +43,15 @@ func TestMistakes(t *testing.T) {
 		},
 		"time": {
 			args: []string{"audit", "query", "--since", "yesterday"},
-			want: result{2, "", "sark: --since: \"yesterday\" should be a span such as 15m, 2h or 7d, or an RFC 3339 time\n"},
+			want: result{2, "", "sark: --from: \"yesterday\" should be a span such as 15m, 2h or 7d, or an RFC 3339 time\n"},
 		},
 		"span of nothing": {
 			args: []string{"audit", "query", "--since", "0s"},
-			want: result{2, "", "sark: --since: \"0s\" should be a span such as 15m, 2h or 7d, or an RFC 3339 time\n"},
+			want: result{2, "", "sark: --from: \"0s\" should be a span such as 15m, 2h or 7d, or an RFC 3339 time\n"},
 		},
 		"order of times": {
 			args: []string{"audit", "query", "--since", "1h", "--until", "2d"},
-			want: result{2, "", "sark: --since should be before --until\n"},
+			want: result{2, "", "sark: --from should be before --to\n"},
 		},
 		"argument too many": {
 			args: []string{"serve", "now"},
