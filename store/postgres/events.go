@@ -5,15 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sark/internal/audit"
 	"sark/store"
 )
-
-// eventList names the trail's order in its cursors.
-const eventList = "events"
 
 // Events returns a page of the audit trail, newest first. A filter that could never match is a store.FilterError; a cursor
 // of another list wraps store.ErrBadCursor.
@@ -30,7 +26,7 @@ func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, 
 	if err != nil {
 		return store.EventPage{}, fmt.Errorf("query events: %w", err)
 	}
-	return eventPage(items, f.PageSize()), nil
+	return f.Cut(items), nil
 }
 
 // selectEvents casts each column to the type that package audit reads; the cast of a column that has it already is free.
@@ -102,41 +98,16 @@ func restoreJSON(columns []audit.Column, fields *audit.Fields) {
 // jsonbVersion begins the binary form of a jsonb.
 const jsonbVersion = 1
 
-func eventPage(items []audit.Event, size int) store.EventPage {
-	if len(items) <= size {
-		return store.EventPage{Items: items}
-	}
-	items = items[:size]
-	last := &items[size-1]
-	return store.EventPage{
-		Items: items, HasMore: true, NextCursor: store.Cursor{Time: last.Time, ID: last.ID}.Encode(eventList),
-	}
-}
-
 func eventConditions(f store.EventFilter) (*where, error) {
 	w := new(where)
 	w.byID("id", f.ID)
 	w.byID("exchange_id", f.ExchangeID)
 	w.byID("decision_id", f.DecisionID)
-	w.equal("user_id", f.UserID)
-	if _, err := uuid.Parse(f.Server); err == nil {
-		w.equal("server_id", f.Server)
-	} else {
-		w.equal("server_name", f.Server)
-	}
-	w.equal("tool_name", f.Tool)
-	w.equal("decision", f.Decision)
-	w.equal("outcome", f.Outcome)
-	w.equal("event_type", f.EventType)
+	f.EachText(w.equal)
 	w.in("severity", f.Severity)
 	if f.Urgent() {
 		w.add("severity IN ('high', 'critical')") // the condition of the index, word by word
 	}
-	w.equal("action_operation", f.Action)
-	w.equal("rule", f.Rule)
-	w.equal("phase", f.Phase)
-	w.equal("session_id", f.SessionID)
-	w.equal("trace_id", f.TraceID)
 	if f.IP.IsValid() {
 		w.add("ip_address = " + w.arg(f.IP))
 	}
@@ -149,7 +120,7 @@ func eventConditions(f store.EventFilter) (*where, error) {
 	if f.Cursor == "" {
 		return w, nil
 	}
-	c, err := store.DecodeCursor(eventList, f.Cursor)
+	c, err := f.After()
 	if err != nil {
 		return nil, err
 	}
