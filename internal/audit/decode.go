@@ -173,25 +173,10 @@ func family(ip netip.Addr) byte {
 
 // FieldTexts reads a text[] field of one dimension.
 func FieldTexts(field []byte) ([]string, bool) {
-	const header = 20
-	if len(field) < header || binary.BigEndian.Uint32(field) != 1 || binary.BigEndian.Uint32(field[8:]) != textOID {
+	v := []string{}
+	ok := EachText(field, func(text []byte) { v = append(v, string(text)) })
+	if !ok {
 		return nil, false
 	}
-	n, rest := binary.BigEndian.Uint32(field[12:]), field[header:]
-	if uint64(n)*4 > uint64(len(rest)) { // each element has a length; refuses a count made to exhaust memory
-		return nil, false
-	}
-	v := make([]string, 0, n)
-	for range n {
-		if len(rest) < 4 {
-			return nil, false
-		}
-		size := binary.BigEndian.Uint32(rest)
-		rest = rest[4:]
-		if uint64(size) > uint64(len(rest)) {
-			return nil, false
-		}
-		v, rest = append(v, string(rest[:size])), rest[size:]
-	}
-	return v, len(rest) == 0
+	return v, true
 }

@@ -24,80 +24,71 @@ func (d *DB) AppendEvents(ctx context.Context, writer uuid.UUID, after, last int
 // AppendBatch is AppendEvents, and stores the batch's digest in the same transaction.
 func (d *DB) AppendBatch(ctx context.Context, b store.Batch) error {
 	defer d.timer.Observe("append_events", time.Now())
-	err := d.inTx(ctx, func(tx *sql.Tx) error {
-		if err := d.moveOffset(ctx, tx, b.Writer, b.After, b.Last); err != nil {
-			return err
-		}
-		if err := d.insertEvents(ctx, tx, b.Tuples); err != nil {
-			return err
-		}
-		if err := noteHours(ctx, tx, b.Tuples); err != nil {
-			return err
-		}
-		return insertDigest(ctx, tx, b.Digest)
-	})
-	if err != nil {
+	if err := d.appendBatch(ctx, b); err != nil {
 		return fmt.Errorf("append %d events: %w", len(b.Tuples), err)
 	}
 	return nil
 }
 
+// appendBatch holds the connection of all writers, so that they take turns, and writes by another one, see raw.
+func (d *DB) appendBatch(ctx context.Context, b store.Batch) (err error) {
+	turn, err := d.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, turn.Close()) }()
+	if d.inserter.closed() {
+		return sql.ErrConnDone
+	}
+	if err := d.inserter.r.begin(ctx); err != nil {
+		return err
+	}
+	if err := d.appendInTx(ctx, b); err != nil {
+		return errors.Join(err, d.inserter.r.rollback())
+	}
+	if err := d.inserter.r.exec("COMMIT"); err != nil {
+		return errors.Join(err, d.inserter.r.rollback())
+	}
+	return nil
+}
+
+func (d *DB) appendInTx(ctx context.Context, b store.Batch) error {
+	r := d.inserter.r
+	if err := d.moveOffset(r, b.Writer, b.After, b.Last); err != nil {
+		return err
+	}
+	for _, tuple := range b.Tuples {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := d.inserter.insert(tuple); err != nil {
+			return err
+		}
+	}
+	for _, hour := range store.HoursOf(b.Tuples) {
+		if _, err := r.change(noteHourStatement, hour.UnixMicro()); err != nil {
+			return fmt.Errorf("note hours: %w", err)
+		}
+	}
+	return insertDigest(r, b.Digest)
+}
+
 // moveOffset is the fence: it touches exactly the row that has the expected offset.
-func (d *DB) moveOffset(ctx context.Context, tx *sql.Tx, writer uuid.UUID, after, last int64) error {
+func (d *DB) moveOffset(r *raw, writer uuid.UUID, after, last int64) error {
 	now := d.now().UnixMicro()
 	if after == 0 {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO audit_writer_offset (writer_id, last_seq, updated_at) VALUES (?, 0, ?)
+		if _, err := r.change(`INSERT INTO audit_writer_offset (writer_id, last_seq, updated_at) VALUES (?, 0, ?)
 			ON CONFLICT DO NOTHING`, writer[:], now); err != nil {
 			return err
 		}
 	}
-	r, err := tx.ExecContext(ctx, `UPDATE audit_writer_offset SET last_seq = ?, updated_at = ? WHERE writer_id = ? AND last_seq = ?`,
+	n, err := r.change(`UPDATE audit_writer_offset SET last_seq = ?, updated_at = ? WHERE writer_id = ? AND last_seq = ?`,
 		last, now, writer[:], after)
 	if err != nil {
 		return err
 	}
-	if n, err := r.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(fmt.Errorf("move offset of writer %s from %d: %w", writer, after, store.ErrFenced), err)
-	}
-	return nil
-}
-
-func (d *DB) insertEvents(ctx context.Context, tx *sql.Tx, tuples [][]byte) error {
-	if len(tuples) == 0 {
-		return nil
-	}
-	stmt, err := tx.PrepareContext(ctx, d.insert)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close() //nolint:errcheck // closed with its transaction at the latest
-	columns := audit.Columns()
-	values := make([]any, len(columns))
-	for _, tuple := range tuples {
-		if err := bindTuple(values, columns, tuple); err != nil {
-			return fmt.Errorf("%w: %w", store.ErrBadRow, err)
-		}
-		if _, err := stmt.ExecContext(ctx, values...); err != nil {
-			return rowError(err)
-		}
-	}
-	return nil
-}
-
-func bindTuple(values []any, columns []audit.Column, tuple []byte) error {
-	var fields audit.Fields
-	if err := audit.SplitTuple(tuple, &fields); err != nil {
-		return err
-	}
-	if _, err := audit.DecodeTuple(tuple); err != nil { // a field of the wrong form must not be bound
-		return err
-	}
-	for i, c := range columns {
-		v, err := bind(c.Type, fields[i])
-		if err != nil {
-			return err
-		}
-		values[i] = v
+	if n != 1 {
+		return fmt.Errorf("move offset of writer %s from %d: %w", writer, after, store.ErrFenced)
 	}
 	return nil
 }

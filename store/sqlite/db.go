@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,11 +44,13 @@ type Options struct {
 
 // DB is an open SQLite store. It is for any number of goroutines.
 type DB struct {
-	write  *sql.DB // one connection: SQLite has one writer
-	read   *sql.DB
-	insert string // the statement of AppendEvents
-	timer  *store.QueryTimer
-	now    func() time.Time
+	write *sql.DB // one connection: SQLite has one writer
+	read  *sql.DB
+	timer *store.QueryTimer
+	now   func() time.Time
+
+	inserter *inserter // a second connection that writes, used by who holds that of write
+	closing  sync.Once // closes the inserter
 }
 
 // Open opens the file and brings its schema up to date.
@@ -69,7 +72,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite: %w", err)
 	}
-	d := &DB{insert: insertStatement(), timer: timer, now: o.Now}
+	d := &DB{timer: timer, now: o.Now}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -92,11 +95,14 @@ func create(path string) error {
 }
 
 func (d *DB) connect(ctx context.Context, driver, path string) (err error) {
-	if d.write, err = sql.Open(driver, dsn(path, url.Values{"_txlock": {"immediate"}}, "wal_autocheckpoint(4000)")); err != nil {
+	if d.write, err = sql.Open(driver, dsn(path, url.Values{"_txlock": {"immediate"}}, writerPragmas()...)); err != nil {
 		return err
 	}
 	d.write.SetMaxOpenConns(1)
 	if _, err := migrations.Up(ctx, d.write, migrations.SQLite); err != nil {
+		return err
+	}
+	if d.inserter, err = openInserter(path); err != nil {
 		return err
 	}
 	if d.read, err = sql.Open(driver, dsn(path, url.Values{}, "query_only(1)")); err != nil {
@@ -109,10 +115,18 @@ func (d *DB) connect(ctx context.Context, driver, path string) (err error) {
 
 // dsn writes the driver's address. The settings are those that were measured: a write-ahead log, synced at checkpoints.
 func dsn(path string, query url.Values, pragmas ...string) string {
-	query["_pragma"] = append(pragmas, "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)", "temp_store(memory)",
-		"cache_size(-16384)", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
+	query["_pragma"] = append(pragmas, "journal_mode(WAL)", "foreign_keys(1)", "temp_store(memory)", cacheSize,
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
 	u := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	return u.String()
+}
+
+// cacheSize is that of a connection's pages: 16 MiB.
+const cacheSize = "cache_size(-16384)"
+
+// writerPragmas are the settings of connections that write: SQLite syncs the log at checkpoints, which it makes every 16 MiB.
+func writerPragmas() []string {
+	return []string{"synchronous(NORMAL)", "wal_autocheckpoint(4000)", cacheSize}
 }
 
 // Ping reports whether the file can be read.
@@ -126,12 +140,24 @@ func (d *DB) Ping(ctx context.Context) error {
 // Close closes every connection. Queries that run are waited for.
 func (d *DB) Close() error {
 	var errs []error
+	if d.inserter != nil {
+		d.closing.Do(func() { errs = append(errs, d.closeInserter()) })
+	}
 	for _, db := range []*sql.DB{d.read, d.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// closeInserter takes a last turn of the writers, so that the batch in hand is stored before.
+func (d *DB) closeInserter() error {
+	turn, err := d.write.Conn(context.Background())
+	if err != nil {
+		return errors.Join(err, d.inserter.close())
+	}
+	return errors.Join(d.inserter.close(), turn.Close())
 }
 
 // inTx runs work in a transaction of the writer.
@@ -160,6 +186,10 @@ func code(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code()
+	}
+	var r *rawError
+	if errors.As(err, &r) {
+		return r.code
 	}
 	return 0
 }

@@ -15,11 +15,11 @@ import (
 const digestColumns = "writer_id, first_seq, last_seq, merkle_root, previous_digest_hash, signature, key_id, created_at"
 
 // insertDigest stores a digest, if there is one. Its error is never that of a bad row.
-func insertDigest(ctx context.Context, tx *sql.Tx, d *store.Digest) error {
+func insertDigest(r *raw, d *store.Digest) error {
 	if d == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO audit_digests ("+digestColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err := r.change("INSERT INTO audit_digests ("+digestColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		d.Writer[:], d.First, d.Last, d.Root[:], d.Previous[:], d.Signature, d.KeyID, d.CreatedAt.UnixMicro())
 	if err != nil {
 		return fmt.Errorf("insert the digest of events %d to %d: %w", d.First, d.Last, err)

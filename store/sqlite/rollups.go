@@ -12,18 +12,11 @@ import (
 	"sark/store"
 )
 
-// noteHours notes, in the transaction that stores events, which hours are to be counted again.
-func noteHours(ctx context.Context, tx *sql.Tx, tuples [][]byte) error {
-	for _, hour := range store.HoursOf(tuples) {
-		if err := noteHour(ctx, tx, hour.UnixMicro()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// noteHourStatement notes, in the transaction that changes events, that an hour is to be counted again.
+const noteHourStatement = "INSERT INTO audit_rollup_dirty (hour) VALUES (?)"
 
 func noteHour(ctx context.Context, tx *sql.Tx, hour int64) error {
-	if _, err := tx.ExecContext(ctx, "INSERT INTO audit_rollup_dirty (hour) VALUES (?)", hour); err != nil {
+	if _, err := tx.ExecContext(ctx, noteHourStatement, hour); err != nil {
 		return fmt.Errorf("note hours: %w", err)
 	}
 	return nil

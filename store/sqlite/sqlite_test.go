@@ -84,20 +84,3 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("%d series, error %v", n, err)
 	}
 }
-
-func BenchmarkAppendEvents(b *testing.B) {
-	d := open(b, sqlite.Options{Path: filepath.Join(b.TempDir(), "sark.db")})
-	const batch = 1000
-	rows := 0
-	for b.Loop() {
-		b.StopTimer()
-		writer := storetest.Event(0).ID
-		tuples := storetest.Sealed(writer, batch)
-		b.StartTimer()
-		if err := d.AppendEvents(b.Context(), writer, 0, batch, tuples); err != nil {
-			b.Fatal(err)
-		}
-		rows += batch
-	}
-	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
-}

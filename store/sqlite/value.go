@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -101,6 +102,35 @@ func jsonText(texts []string) (string, error) {
 		return "", fmt.Errorf("write texts: %w", err)
 	}
 	return string(b), nil
+}
+
+// appendTexts appends the texts of a text[] field as jsonText writes them.
+func appendTexts(dst, field []byte) (_ []byte, err error) {
+	dst = append(dst, '[')
+	first := true
+	audit.EachText(field, func(text []byte) {
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		if plain(text) {
+			dst = append(append(append(dst, '"'), text...), '"')
+			return
+		}
+		b, failed := json.Marshal(string(text))
+		dst, err = append(dst, b...), errors.Join(err, failed)
+	})
+	return append(dst, ']'), err
+}
+
+// plain reports whether a text stands in JSON as it is.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 func parseTexts(v string) ([]string, error) {
