@@ -56,6 +56,9 @@ const (
 	DefaultInterval = 250 * time.Millisecond
 )
 
+// DefaultPatience lets a failover or a restart of the database pass, and is less than a container is given to end.
+const DefaultPatience = 3 * time.Second
+
 // ShipperOptions say what is shipped where.
 type ShipperOptions struct {
 	// Source and Sink are required.
@@ -71,6 +74,8 @@ type ShipperOptions struct {
 	Key *DigestKey
 	// DigestFile is where the shipper keeps a copy of the digests; nil keeps none. It needs Key.
 	DigestFile *DigestFile
+	// Patience is how long Flush tries again without a success; 0 is DefaultPatience.
+	Patience time.Duration
 	// Log is required.
 	Log *zap.Logger
 	// Metrics registers the metrics sark_store_shipper_*; nil registers nothing.
@@ -87,8 +92,11 @@ func (o ShipperOptions) withDefaults() (ShipperOptions, error) {
 	if o.Interval == 0 {
 		o.Interval = DefaultInterval
 	}
-	if o.Batch < 1 || o.Batch > 5000 || o.Interval < 0 {
-		return o, fmt.Errorf("option Batch %d or Interval %v is out of range", o.Batch, o.Interval)
+	if o.Patience == 0 {
+		o.Patience = DefaultPatience
+	}
+	if o.Batch < 1 || o.Batch > 5000 || o.Interval < 0 || o.Patience < 0 {
+		return o, fmt.Errorf("option Batch %d, Interval %v or Patience %v is out of range", o.Batch, o.Interval, o.Patience)
 	}
 	return o, nil
 }
@@ -182,13 +190,15 @@ func (s *Shipper) await(ctx context.Context, interval <-chan time.Time) bool {
 	}
 }
 
-// Flush ships everything that the source holds now. It tries again while the sink is away, until ctx ends.
+// Flush ships everything that the source holds now. It goes on while it gets on, until ctx ends; while the sink is away it
+// tries again for Options.Patience. What it leaves stays in the source.
 func (s *Shipper) Flush(ctx context.Context) error {
 	if err := s.o.Source.Sync(); err != nil {
 		return fmt.Errorf("flush audit events: %w", err)
 	}
 	var target int64
 	var pause backoff
+	since := time.Now() // of the last success
 	for first := true; ; first = false {
 		_, err := s.ship(ctx)
 		if first || err != nil { // a sink that was ahead has changed the numbers
@@ -200,9 +210,14 @@ func (s *Shipper) Flush(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("flush audit events: %w", errors.Join(ctx.Err(), err))
 		}
-		if err != nil {
-			pause.wait(ctx)
+		if err == nil {
+			since = time.Now()
+			continue
 		}
+		if time.Since(since) >= s.o.Patience {
+			return fmt.Errorf("flush audit events: %d stay in the spool: %w", s.Waiting(), err)
+		}
+		pause.wait(ctx)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,6 +73,9 @@ func build(t *testing.T, dir string, wrap func(*sqlite.DB) store.Sink) *house {
 	check(t, err)
 	return h
 }
+
+// patience is longer than any test's own limit, but for those that are about it.
+const patience = time.Minute
 
 func plain(db *sqlite.DB) store.Sink { return db }
 
@@ -268,4 +272,22 @@ func TestFlushEndsWithItsContext(t *testing.T) {
 	if h.shipper.Lag() == 0 || h.shipper.Waiting() != 1 {
 		t.Errorf("lag %v, waiting %d", h.shipper.Lag(), h.shipper.Waiting())
 	}
+}
+
+// TestFlushGivesUpOnASinkThatStaysAway: a gateway ends in time while its database is down, and the events wait.
+func TestFlushGivesUpOnASinkThatStaysAway(t *testing.T) {
+	h := build(t, t.TempDir(), plain)
+	sink := &trouble{DB: h.db}
+	sink.before.Store(1 << 30)
+	shipper, err := store.NewShipper(store.ShipperOptions{
+		Source: h.spool, Sink: sink, DeadDir: filepath.Join(h.dir, "dead"), Patience: time.Nanosecond, Log: zap.NewNop(),
+	})
+	check(t, err)
+	h.record(t, storetest.Event(0))
+
+	if err := shipper.Flush(t.Context()); !errors.Is(err, errTrouble) || !strings.Contains(err.Error(), "1 stay in the spool") {
+		t.Errorf("error %v, want what stays and why", err)
+	}
+	check(t, h.shipper.Flush(t.Context()))
+	same(t, upTo(1), h.rows(t))
 }

@@ -44,7 +44,7 @@ func measureFootprint(ctx context.Context, o Options, p provider, dir string) (F
 }
 
 func measureStart(ctx context.Context, o Options, p provider, dir string) (startup time.Duration, rss int64, err error) {
-	g, err := startGateway(ctx, o, p, "127.0.0.1:9", dir, settings{policy: policy}) // Nobody is asked, so nobody needs to answer there.
+	g, err := startGateway(ctx, o, p, nobody, dir, settings{policy: policy}) // Nobody is asked, so nobody needs to answer there.
 	if err != nil {
 		return 0, 0, err
 	}

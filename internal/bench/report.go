@@ -105,7 +105,9 @@ func (r Report) writeTable(w io.Writer, load int) error {
 			writeRow(table, c.Variant, c.Best(), c.Median())
 		}
 	}
-	r.writeRatio(table, load)
+	for _, v := range []string{Sark, Spool, Server} {
+		r.writeRatio(table, v, load)
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -136,15 +138,15 @@ func writeRow(w io.Writer, name string, best, median Measurement) {
 		milliseconds(best.P50), milliseconds(median.P50), milliseconds(best.P99), milliseconds(median.P99))
 }
 
-// writeRatio divides SARK's best figures by the bare proxy's.
-func (r Report) writeRatio(w io.Writer, load int) {
+// writeRatio divides the best figures of a variant of SARK by the bare proxy's.
+func (r Report) writeRatio(w io.Writer, variant string, load int) {
 	bare, okBare := r.cell(Bare, load)
-	sark, okSark := r.cell(Sark, load)
+	sark, okSark := r.cell(variant, load)
 	if !okBare || !okSark {
 		return
 	}
 	b, s := bare.Best(), sark.Best()
-	_, _ = fmt.Fprintf(w, "sark ÷ bare proxy\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", s.RequestsPerSecond/b.RequestsPerSecond,
+	_, _ = fmt.Fprintf(w, "%s ÷ bare\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", variant, s.RequestsPerSecond/b.RequestsPerSecond,
 		s.CPU/b.CPU, s.UpstreamCPU/b.UpstreamCPU, float64(s.P50)/float64(b.P50), float64(s.P99)/float64(b.P99))
 }
 

@@ -18,6 +18,8 @@ type Options struct {
 	// Upstream and Proxy are the commands that call ServeUpstream and ServeProxy. They take the flag -listen with an
 	// address, and Proxy also -upstream.
 	Upstream, Proxy []string
+	// Postgres is the URL of a database for one more variant, which leaves its tables there; empty does without.
+	Postgres string
 	// Connections are the loads, in open connections. Default: 32 and 256.
 	Connections []int
 	// Rounds is how often every cell is measured. Default: 5.

@@ -42,9 +42,11 @@ func TestRunMeasuresEveryVariantUnderEveryLoadInEveryRound(t *testing.T) {
 		{bench.Direct, 2, 2},
 		{bench.Bare, 2, 2},
 		{bench.Sark, 2, 2},
+		{bench.Spool, 2, 2},
 		{bench.Direct, 8, 2},
 		{bench.Bare, 8, 2},
 		{bench.Sark, 8, 2},
+		{bench.Spool, 8, 2},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("cells (-want +got):\n%s", diff)

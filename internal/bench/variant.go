@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"sark/internal/rig"
 )
@@ -16,8 +17,28 @@ import (
 const (
 	Direct = "direct"
 	Bare   = "bare proxy"
-	Sark   = "sark"
+	Sark   = "sark"             // its trail goes to SQLite, in its own process
+	Spool  = "sark, spool only" // its database is away: what the request costs without what follows it
+	Server = "sark, PostgreSQL" // only with Options.Postgres
 )
+
+// nobody is an address where nothing listens.
+const nobody = "127.0.0.1:9"
+
+// gateways are the variants of SARK: their names, and where their trails go.
+func (o Options) gateways() []gateway {
+	all := []gateway{{Sark, nil}, {Spool, map[string]any{"url": "postgres://sark@" + nobody + "/sark"}}}
+	if o.Postgres != "" {
+		all = append(all, gateway{Server, map[string]any{"url": o.Postgres}})
+	}
+	return all
+}
+
+// gateway is a variant of SARK and its section store; nil is the default.
+type gateway struct {
+	name  string
+	store map[string]any
+}
 
 // policy allows the measured call for a reason that OPA has to look for.
 const policy = `package sark
@@ -44,7 +65,7 @@ type bed struct {
 	stops    []func() error
 }
 
-// newBed starts the upstream, the bare proxy and the gateway below dir and returns when all of them are ready. On an
+// newBed starts the upstream, the bare proxy and the gateways below dir and returns when all of them are ready. On an
 // error it has stopped what it had started.
 func newBed(ctx context.Context, o Options, p provider, dir string) (*bed, error) {
 	b := new(bed)
@@ -64,13 +85,24 @@ func (b *bed) start(ctx context.Context, o Options, p provider, dir string) erro
 	if err != nil {
 		return err
 	}
-	g, err := startGateway(ctx, o, p, upstream.addr, dir, settings{policy: policy})
-	if err != nil {
-		return err
-	}
-	b.stops = append(b.stops, g.Stop)
 	upstream.name = Direct
-	b.variants = []variant{upstream, bare, {name: Sark, addr: g.Proxy, process: g.Process}}
+	b.variants = []variant{upstream, bare}
+	for i, way := range o.gateways() {
+		set := settings{policy: policy}
+		if way.store != nil {
+			set.sections = map[string]any{"store": way.store}
+		}
+		g, err := startGateway(ctx, o, p, upstream.addr, filepath.Join(dir, strconv.Itoa(i)), set)
+		if err != nil {
+			return fmt.Errorf("%s: %w", way.name, err)
+		}
+		stop := g.Stop
+		if way.name == Spool {
+			stop = g.Kill // it would try to store the trail
+		}
+		b.stops = append(b.stops, stop)
+		b.variants = append(b.variants, variant{name: way.name, addr: g.Proxy, process: g.Process})
+	}
 	return nil
 }
 
@@ -128,7 +160,7 @@ func startGateway(ctx context.Context, o Options, p provider, upstream, dir stri
 		}},
 		"authz": map[string]any{"bundle": bundle},
 		"cache": map[string]any{"enabled": false},
-		"audit": map[string]any{"durability": "written"},
+		"audit": map[string]any{"durability": "written", "max_bytes": "16GiB"},
 	}
 	maps.Copy(sections, set.sections)
 	return rig.StartGateway(ctx, rig.GatewayOptions{

@@ -83,6 +83,7 @@ func serve(flags *flag.FlagSet, args []string) error {
 
 func measure(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	binary := flags.String("binary", "bin/sark", "the gateway's `file`")
+	postgres := flags.String("postgres", "", "the `URL` of an empty database, for one more variant whose trail goes there")
 	connections := flags.String("connections", "32,256", "the loads, in open connections")
 	rounds := flags.Int("rounds", 5, "how often every figure is measured")
 	duration := flags.Duration("duration", 3*time.Second, "how long one measurement takes")
@@ -103,6 +104,7 @@ func measure(ctx context.Context, flags *flag.FlagSet, args []string) error {
 		Binary:      *binary,
 		Upstream:    []string{self, "upstream"},
 		Proxy:       []string{self, "proxy"},
+		Postgres:    *postgres,
 		Connections: loads,
 		Rounds:      *rounds,
 		Duration:    *duration,
