@@ -81,7 +81,9 @@ type Exchange struct {
 	input    authz.Input // of the decision
 	item     authz.Input // of a question about one item of a list
 	scratch  []byte      // for values on their way into a header, the trail or a reply
-	sift     sift
+
+	attributes []byte // the caller's, as the trail has them
+	sift       sift
 }
 
 // counters are what happened to a reply on its way out.
@@ -103,7 +105,7 @@ type counters struct {
 // begin starts an exchange: the only step that cannot refuse.
 func (h *Handler) begin(ctx *fasthttp.RequestCtx) *Exchange {
 	x := h.pool.Get().(*Exchange)
-	*x = Exchange{h: h, ctx: ctx, Start: h.o.Now(), text: x.text[:0], scratch: x.scratch, sift: x.sift}
+	*x = Exchange{h: h, ctx: ctx, Start: h.o.Now(), text: x.text[:0], scratch: x.scratch, attributes: x.attributes, sift: x.sift}
 	x.ID = audit.NewID(x.Start)
 	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
 		x.Client = a.AddrPort().Addr().Unmap()

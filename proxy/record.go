@@ -83,11 +83,13 @@ func (h *Handler) finish(x *Exchange, outcome audit.Outcome) {
 	h.end(x)
 }
 
-// fill makes the event of an exchange: the only place where one is built.
+// fill makes the event of an exchange: the only place where one is built. An exchange fills it more than once when it has an
+// intent or an open event; what it says of caller and arguments is the same each time, and costly to say.
 func (x *Exchange) fill(phase audit.Phase, outcome audit.Outcome) {
 	e := &x.event
 	req := &x.ctx.Request
 	*e = audit.Event{
+		PrincipalAttributes: e.PrincipalAttributes, Arguments: e.Arguments, ArgumentsHash: e.ArgumentsHash,
 		ID: x.ID, Time: x.Start, ClassUID: x.class(), EventType: x.eventType(outcome), Phase: phase, Outcome: outcome,
 		ExchangeID: x.ID, DecisionID: x.Decision.ID, PolicyRevision: x.Decision.Revision, Tier: x.Decision.Tier,
 		Rule: x.Decision.Rule, Reason: x.Decision.Reason, Shadow: x.verdict,
@@ -158,14 +160,15 @@ func (x *Exchange) fillPrincipal(e *audit.Event) {
 	if p.KeyID != "" {
 		e.ClientID = p.KeyID
 	}
-	if p.Issuer != "" || len(p.Teams) > 0 || len(p.Scopes) > 0 {
-		e.PrincipalAttributes = attributes(p)
+	if e.PrincipalAttributes == nil && (p.Issuer != "" || len(p.Teams) > 0 || len(p.Scopes) > 0) {
+		x.attributes = appendAttributes(x.attributes[:0], p)
+		e.PrincipalAttributes = x.attributes
 	}
 }
 
-// attributes is a JSON object with its keys in order.
-func attributes(p *authn.Principal) []byte {
-	b := mcp.AppendString([]byte(`{"issuer":`), p.Issuer)
+// appendAttributes appends a JSON object with its keys in order.
+func appendAttributes(b []byte, p *authn.Principal) []byte {
+	b = mcp.AppendString(append(b, `{"issuer":`...), p.Issuer)
 	b = appendStrings(append(b, `,"scopes":`...), p.Scopes)
 	b = appendStrings(append(b, `,"teams":`...), p.Teams)
 	return append(b, '}')
@@ -194,10 +197,10 @@ func (x *Exchange) fillRequest(e *audit.Event) {
 		e.TraceID, e.SpanID = mcp.Text(tp[3:35]), mcp.Text(tp[36:52])
 	}
 	if x.Call.Arguments != nil {
-		if f := x.h.o.HashArguments; f != nil {
+		if f := x.h.o.HashArguments; f != nil && e.ArgumentsHash == "" {
 			e.ArgumentsHash = f(x.Call.Arguments)
 		}
-		if f := x.h.o.RecordArguments; f != nil {
+		if f := x.h.o.RecordArguments; f != nil && e.Arguments == nil {
 			e.Arguments = f(x.Call.Arguments)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 type UpstreamOptions struct {
 	// MaxConns is how many connections calls may use at once; default 100. Event streams of GET have as many of their own.
 	MaxConns int
-	// MaxIdle is how many unused connections are kept of each kind; default 20, negative none.
+	// MaxIdle is how many unused connections are kept of each kind; default 20, negative none. More may stay for a second.
 	MaxIdle int
 	// ConnWait is how long a call waits for a connection when all are busy; default 1 s.
 	ConnWait time.Duration
@@ -102,19 +102,6 @@ func newUpstream(e endpoint, o UpstreamOptions) *upstream {
 	u.transport.total = o.TotalTimeout
 	u.calls, u.streams = newPool(e, o), newPool(e, o)
 	return u
-}
-
-func newPool(e endpoint, o UpstreamOptions) *pool {
-	p := &pool{usage: usage{keep: int64(max(o.MaxIdle, 0))}}
-	p.HostClient = &fasthttp.HostClient{
-		Addr:                e.address,
-		Dial:                dialer(e, o, &p.usage), // speaks TLS too: fasthttp would keep the configuration of its first connection
-		MaxConns:            o.MaxConns,
-		MaxConnWaitTimeout:  o.ConnWait,
-		MaxIdleConnDuration: o.IdleTimeout,
-		ReadBufferSize:      o.MaxHeader,
-	}
-	return p
 }
 
 // send asks the server, unless its breaker is open. x is asked while it is silent.
