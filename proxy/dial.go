@@ -39,7 +39,7 @@ func dial(ctx context.Context, d *net.Dialer, e endpoint, o UpstreamOptions, u *
 		}
 		return nil, err
 	}
-	plain := newRollingConn(c, u)
+	plain := newRollingConn(o.outgoing.watch(c), u)
 	if e.name == "" {
 		return plain, nil
 	}

@@ -127,6 +127,19 @@ func (g *gateway) Dial(t testing.TB) *testkit.RawClient {
 	return testkit.Dial(t, g.Addr)
 }
 
+// DialHost opens a connection to the port of the gateway at another address of this machine; "" is that of Dial.
+func (g *gateway) DialHost(t testing.TB, host string) *testkit.RawClient {
+	t.Helper()
+	if host == "" {
+		return g.Dial(t)
+	}
+	_, port, err := net.SplitHostPort(g.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return testkit.Dial(t, net.JoinHostPort(host, port))
+}
+
 // Shutdown drains and stops the gateway before the test ends.
 func (g *gateway) Shutdown(ctx context.Context) error { return g.server.Shutdown(ctx) }
 

@@ -186,6 +186,9 @@ type Options struct {
 	Sessions Sessions
 	// Local serves the management API; nil when this handler serves MCP servers only.
 	Local Local
+	// Redirect serves connections that packet rules divert on their way to a server: the destination that a client dialled
+	// chooses the server, and the path is the server's own. Only Linux can tell it. Reload cannot change it.
+	Redirect bool
 	// Servers are the MCP servers to stand in front of; more may come with Reload.
 	Servers []ServerOptions
 	// OnHealth is told when a server goes down or comes up again, by the goroutine of Probe; nil tells nobody.

@@ -24,8 +24,11 @@ func (h *Handler) accept(x *Exchange) bool {
 	if p := framing(&req.Header); p != nil {
 		return x.refuse(p)
 	}
+	if p := h.looped(x); p != nil {
+		return x.refuse(p)
+	}
 	if x.target == nil {
-		return x.refuse(&Problem{Status: 404, Rule: "path", Reason: "no such path"})
+		return x.refuse(h.lost(x))
 	}
 	if !h.hosts.allows(x.ctx.LocalAddr(), req.Header.Host(), req.Header.Peek("Origin")) {
 		return x.refuse(&Problem{Status: 403, Rule: "origin", Reason: "Host or Origin is not allowed"})
@@ -36,10 +39,10 @@ func (h *Handler) accept(x *Exchange) bool {
 	return h.verb(x)
 }
 
-// locate finds where the raw path of a request leads.
+// locate finds where the raw path of a request leads, in redirect mode at the destination of its connection.
 func (h *Handler) locate(x *Exchange) {
 	path, _, _ := bytes.Cut(x.ctx.Request.Header.RequestURI(), []byte{'?'})
-	x.path, x.target = x.keep(path), h.routes.find(path)
+	x.path, x.target = x.keep(path), h.routes.find(x.ctx.LocalAddr(), path)
 }
 
 // verb checks the HTTP method of the targets that fix it.

@@ -14,11 +14,12 @@ import (
 // listener hands the connections of a socket to the server, under TLS where that is configured.
 type listener struct {
 	net.Listener
-	tls    *atomic.Pointer[tls.Config] // holds nil: plain
-	failed func()                      // counts a TLS handshake that came to nothing
-	behind trustedProxies              // whose connections begin with a PROXY header
-	broken func()                      // counts a PROXY header that cannot be used
-	log    *zap.Logger
+	tls      *atomic.Pointer[tls.Config] // holds nil: plain
+	failed   func()                      // counts a TLS handshake that came to nothing
+	behind   trustedProxies              // whose connections begin with a PROXY header
+	broken   func()                      // counts a PROXY header that cannot be used
+	redirect bool                        // connections were made to somebody else (see divertedConn)
+	log      *zap.Logger
 
 	once      sync.Once
 	accepting chan struct{} // closed when the server has begun to accept, or never will
@@ -30,7 +31,7 @@ type listener struct {
 func newListener(l net.Listener, s *Server) *listener {
 	return &listener{
 		Listener: l, tls: &s.tls, failed: s.h.metrics.handshakes.Inc, log: s.log,
-		behind: s.behind, broken: s.h.metrics.announcements.Inc,
+		behind: s.behind, broken: s.h.metrics.announcements.Inc, redirect: s.h.o.Redirect,
 		accepting: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -49,7 +50,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
-			return l.secure(l.announced(c)), nil
+			return l.secure(l.announced(l.restored(c))), nil
 		case !passing(err):
 			return nil, err
 		}

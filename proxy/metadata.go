@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"slices"
 
 	"sark/internal/mcp"
@@ -10,19 +11,29 @@ import (
 // endpoint's path behind it.
 const metadataPath = "/.well-known/oauth-protected-resource"
 
-// describes adds the targets that describe the endpoints as OAuth protected resources. The root describes the only server,
-// or the gateway as a whole.
-func (rs *routes) describes() {
-	for path, t := range rs.exact {
+// describe adds the targets that describe the endpoints as OAuth protected resources, at every destination.
+func (rs *routes) describe() {
+	if rs.diverted == nil {
+		rs.exact.describe()
+	}
+	for _, ps := range rs.diverted {
+		ps.describe()
+	}
+}
+
+// describe adds the targets of one destination. The root describes the only server, or the gateway as a whole.
+func (ps paths) describe() {
+	root, servers := &target{kind: kindMetadata}, map[*server]bool{}
+	for path, t := range maps.Clone(ps) {
 		if t.kind == kindMCP {
-			rs.exact[metadataPath+path] = &target{kind: kindMetadata, server: t.server, uri: path}
+			ps[metadataPath+path] = &target{kind: kindMetadata, server: t.server, uri: path}
+			root.server, servers[t.server] = t.server, true
 		}
 	}
-	root := &target{kind: kindMetadata}
-	if len(rs.servers) == 1 {
-		root.server = rs.servers[0]
+	if len(servers) > 1 {
+		root.server = nil
 	}
-	rs.exact[metadataPath] = root
+	ps[metadataPath] = root
 }
 
 // metadata answers with the description of an endpoint as an OAuth protected resource (RFC 9728 section 3.2).

@@ -43,6 +43,10 @@ type failure struct {
 	before int
 	// leaves says that the client reads the beginning of a stream and leaves.
 	leaves bool
+	// host is what the client dials in place of the gateway's address.
+	host string
+	// by makes the failure happen and checks it in a way of its own; nil takes that of all others.
+	by func(*testing.T) outcome
 }
 
 // outcome is what a row of the table promises and what is observed.
@@ -61,7 +65,7 @@ func failures() map[string]failure {
 	all := map[string]failure{}
 	for _, some := range []map[string]failure{
 		unreadableRequests(), refusedRequests(), brokenMessages(), refusedCallers(), refusedCalls(), lackOfRoom(), upstreamFailures(),
-		refusedExchanges(), failedExchanges(), registryFailures(),
+		refusedExchanges(), failedExchanges(), registryFailures(), divertedRequests(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -140,6 +144,9 @@ func readRow(t *testing.T, cells []string) outcome {
 // a reply that names reason, rule and exchange, nothing sent upstream, and a gateway that works on.
 func (f failure) run(t *testing.T) outcome {
 	t.Helper()
+	if f.by != nil {
+		return f.by(t)
+	}
 	g := newGateway(t, func(s *setup) {
 		if f.setup != nil {
 			f.setup(t, s)
@@ -149,7 +156,7 @@ func (f failure) run(t *testing.T) outcome {
 	if f.begin != nil {
 		end = f.begin(t, g)
 	}
-	c := g.Dial(t)
+	c := g.DialHost(t, f.host)
 	if f.send != nil {
 		f.send(c)
 	} else {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -16,8 +18,12 @@ import (
 type ServerOptions struct {
 	// ID identifies the server to policies; default Name.
 	ID string
-	// Name is the server's name: it is served at /NAME/mcp, and when it is the only one also at the path of its URL.
+	// Name is the server's name: it is served at /NAME/mcp, and when it is the only one also at the path of its URL. With
+	// Options.Redirect it is served at the path of its URL alone.
 	Name string
+	// Destinations are the addresses at which clients dial the server, for Options.Redirect: an address with a port, or a
+	// port without an address for every address that no server names. At least one is required then.
+	Destinations []netip.AddrPort
 	// URL is its MCP endpoint: http, https, or unix:///socket:/path for HTTP over a unix socket.
 	URL string
 	// SensitivityLevel is "low", "medium" (default), "high" or "critical".
@@ -120,17 +126,34 @@ func (s *server) tool(name string) authz.Tool {
 	return authz.Tool{Name: name, SensitivityLevel: s.policy.SensitivityLevel}
 }
 
-// routes maps exact raw paths to targets. It is immutable.
+// paths maps exact raw paths to targets.
+type paths map[string]*target
+
+// put adds a path, unless there is one.
+func (ps paths) put(path string, t *target) error {
+	if _, taken := ps[path]; taken {
+		return fmt.Errorf("path %q is taken", path)
+	}
+	ps[path] = t
+	return nil
+}
+
+// routes says where requests lead. It is immutable.
 type routes struct {
-	exact   map[string]*target
-	servers []*server
-	local   *target // for every path that is not in exact, when there is a local handler
+	exact    paths
+	diverted destinations // in place of exact, with Options.Redirect; else nil
+	outgoing *outgoing    // the connections to servers, with Options.Redirect; else nil
+	servers  []*server
+	local    *target // for every path that is not in exact, when there is a local handler
 }
 
 // newRoutes makes the table of o. Servers that are reached as in the table before, if there is one, keep their
 // connections.
 func newRoutes(o *Options, before *routes) (routes, error) {
-	rs := routes{exact: map[string]*target{}}
+	rs := routes{exact: paths{}}
+	if o.Redirect {
+		rs.diverted, rs.outgoing = destinations{}, before.watched()
+	}
 	configured := 0
 	for i := range o.Servers {
 		if !o.Servers[i].Registered {
@@ -148,7 +171,7 @@ func newRoutes(o *Options, before *routes) (routes, error) {
 		rs.local = &target{kind: kindLocal}
 	}
 	if len(o.Resources) > 0 && len(o.Servers) > 0 {
-		rs.describes()
+		rs.describe()
 	}
 	return rs, nil
 }
@@ -158,33 +181,64 @@ func (rs *routes) add(o *ServerOptions, before *routes, only bool) error {
 	if err != nil {
 		return err
 	}
-	if _, taken := rs.exact["/"+o.Name+"/mcp"]; taken {
-		return errNameTaken
-	}
 	s := newServer(o, at)
 	if o.State != ServerLocal {
-		s.upstream = before.reuse(o.Name, at, o.Upstream)
+		upstream := o.Upstream
+		upstream.outgoing = rs.outgoing
+		s.upstream = before.reuse(o.Name, at, upstream)
 	}
 	rs.servers = append(rs.servers, s)
-	rs.exact["/"+o.Name+"/mcp"] = &target{kind: kindMCP, server: s, uri: at.uri}
-	if only {
-		rs.exact[at.path] = &target{kind: kindMCP, server: s, uri: at.uri}
+	endpoint := &target{kind: kindMCP, server: s, uri: at.uri}
+	if rs.diverted != nil {
+		return rs.addDiverted(o, at.path, endpoint)
 	}
+	if rs.exact.put("/"+o.Name+"/mcp", endpoint) != nil {
+		return errNameTaken
+	}
+	if only {
+		rs.exact[at.path] = endpoint
+	}
+	return rs.exact.pass(o, s)
+}
+
+// addDiverted adds a server at each of its destinations.
+func (rs *routes) addDiverted(o *ServerOptions, path string, endpoint *target) error {
+	if len(o.Destinations) == 0 {
+		return errNoDestination
+	}
+	for _, to := range o.Destinations {
+		to = netip.AddrPortFrom(to.Addr().Unmap().WithZone(""), to.Port())
+		if rs.diverted[to] == nil {
+			rs.diverted[to] = paths{}
+		}
+		err := rs.diverted[to].put(path, endpoint)
+		if err == nil {
+			err = rs.diverted[to].pass(o, endpoint.server)
+		}
+		if err != nil {
+			return fmt.Errorf("destination with port %d: %w", to.Port(), err)
+		}
+	}
+	return nil
+}
+
+// pass adds the other paths of a server.
+func (ps paths) pass(o *ServerOptions, s *server) error {
 	for _, p := range o.Passthrough {
 		if !strings.HasPrefix(p, "/") {
 			return fmt.Errorf("passthrough path %q must begin with /", p)
 		}
-		if _, taken := rs.exact[p]; taken {
-			return fmt.Errorf("passthrough path %q is taken", p)
+		if err := ps.put(p, &target{kind: kindPassthrough, server: s, uri: p}); err != nil {
+			return fmt.Errorf("passthrough %w", err)
 		}
-		rs.exact[p] = &target{kind: kindPassthrough, server: s, uri: p}
 	}
 	return nil
 }
 
 var (
-	errSocket    = errors.New("a registered server cannot be on a unix socket")
-	errNameTaken = errors.New("its name is that of another server")
+	errSocket        = errors.New("a registered server cannot be on a unix socket")
+	errNameTaken     = errors.New("its name is that of another server")
+	errNoDestination = errors.New("it has no destination")
 )
 
 // newServer describes a server, without its connections.
@@ -218,9 +272,21 @@ func (rs *routes) reuse(name string, at endpoint, o UpstreamOptions) *upstream {
 	return next // an unused one holds nothing
 }
 
-// find returns the target of a raw path, nil when there is none.
-func (rs *routes) find(path []byte) *target {
-	if t, ok := rs.exact[string(path)]; ok {
+// watched returns the connections to servers that the table knows, or a set for those to come.
+func (rs *routes) watched() *outgoing {
+	if rs == nil || rs.outgoing == nil {
+		return &outgoing{}
+	}
+	return rs.outgoing
+}
+
+// find returns the target of a raw path, nil when there is none. local is the address of the connection.
+func (rs *routes) find(local net.Addr, path []byte) *target {
+	exact := rs.exact
+	if rs.diverted != nil {
+		exact = rs.diverted.at(local)
+	}
+	if t, ok := exact[string(path)]; ok {
 		return t
 	}
 	return rs.local

@@ -47,6 +47,8 @@ type UpstreamOptions struct {
 	Token string
 	// Exchange obtains that token for each caller.
 	Exchange ExchangeOptions
+
+	outgoing *outgoing // of the table; nil: packet rules lead no connection to the gateway
 }
 
 func (o *UpstreamOptions) defaults() {
