@@ -130,6 +130,7 @@ func TestSingleMistakes(t *testing.T) {
 		"redis key":          {"redis: {hmac_key: short}", "redis.hmac_key: must have at least 32 bytes"},
 		"limit burst":        {"limits: {tool_rate: 1, tool_burst: 600000}", "limits.tool_burst: takes more than a year to refill at 1 calls a minute"},
 		"redis":              {"redis: {url: 'http://h'}", "redis.url: is no Redis address"},
+		"idle destination":   {strings.ReplaceAll(server, "%s", "destinations: [':9000']"), "proxy.servers[0].destinations: is used by proxy.mode: redirect only"},
 		"slow decisions":     {"authz: {timeout: 10m}", "authz.timeout: 10m is out of range: write 1ms to 30s"},
 	}
 	for name, test := range tests {
@@ -151,6 +152,35 @@ func TestMissingFile(t *testing.T) {
 		issueLines(t, configs.Options{File: "/nowhere.yaml"}))
 }
 
+func TestRedirectMistakes(t *testing.T) {
+	const named, local = "{name: a, url: 'http://h/mcp'}", "{name: a, url: 'http://127.0.0.1:9000/mcp'}"
+	tests := map[string]struct{ listen, servers, want string }{
+		"no server":      {":15001", "", "proxy.servers: is required in mode redirect"},
+		"any port":       {":0", local, "proxy.listen: \":0\" has no port that packet rules could name"},
+		"socket":         {"unix:/run/sark.sock", local, "proxy.listen: \"unix:/run/sark.sock\" has no port"},
+		"name":           {":15001", named, "proxy.servers[0].destinations: is required in mode redirect, since url names no address"},
+		"socket server":  {":15001", "{name: a, url: 'unix:///a.sock:/mcp'}", "proxy.servers[0].destinations: is required in mode redirect, since url is a socket"},
+		"own port":       {":9000", local, "proxy.servers[0].destinations: holds port 9000 of proxy.listen"},
+		"host":           {":15001", "{name: a, url: http://h, destinations: ['h:9000']}", "proxy.servers[0].destinations: \"h:9000\" is no destination"},
+		"no port":        {":15001", "{name: a, url: http://h, destinations: ['10.0.0.5']}", "\"10.0.0.5\" is no destination"},
+		"port 0":         {":15001", "{name: a, url: http://h, destinations: [':0']}", "\":0\" has no port from 1 to 65535"},
+		"every address":  {":15001", "{name: a, url: http://h, destinations: ['0.0.0.0:80']}", "\"0.0.0.0:80\" is no destination"},
+		"same path":      {":15001", local + ", {name: b, url: 'http://[::1]:9000/mcp'}", "proxy.servers[1].destinations: :9000 is already that of proxy.servers[0], with the same path /mcp"},
+		"same other":     {":15001", "{name: a, url: 'http://10.0.0.5/mcp', passthrough: [/x]}, {name: b, url: 'http://h/x', destinations: ['[::ffff:10.0.0.5]:80']}", "10.0.0.5:80 is already that of proxy.servers[0], with the same path /x"},
+		"listed twice":   {":15001", "{name: a, url: 'http://h', destinations: [':9000', ':9000']}", ":9000 is already that of proxy.servers[0], with the same path /"},
+		"path of socket": {":15001", "{name: a, url: 'unix:///a.sock:/mcp', destinations: [':9000']}, " + strings.Replace(local, "a,", "b,", 1), ":9000 is already that of proxy.servers[0], with the same path /mcp"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Join(issueLines(t, yamlOptions("proxy: {mode: redirect, listen: '"+test.listen+"', servers: ["+test.servers+"]}")), "\n")
+
+			if !strings.Contains(text, test.want) {
+				t.Errorf("got:\n%s\nwant it to hold:\n%s", text, test.want)
+			}
+		})
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	loaded := mustLoadYAML(t, `
 authz: {mode: shadow}
@@ -165,5 +195,21 @@ audit: {on_full: shed-low, retention: 48h}
 		"api.listen: :8081 speaks plain HTTP to other hosts; put TLS before it",
 		"audit.on_full: shed-low drops events of low severity when the spool is full",
 		"audit.compress_after: nothing grows old enough to be compressed before audit.retention ends",
+	}, loaded.Warnings)
+}
+
+func TestRedirectWarnings(t *testing.T) {
+	loaded := mustLoadYAML(t, `
+proxy:
+  mode: redirect
+  listen: 127.0.0.1:15001
+  servers:
+    - {name: a, url: "https://10.0.0.5/mcp"}
+    - {name: b, url: "http://10.0.0.5/mcp"}
+`)
+
+	equal(t, []string{
+		"proxy.listen: 127.0.0.1:15001 gets diverted connections of this host only; those of others are led to the address of their interface",
+		"proxy.servers[0].url: who dials a speaks TLS; set proxy.tls to a certificate that its clients accept",
 	}, loaded.Warnings)
 }

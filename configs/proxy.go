@@ -6,6 +6,12 @@ import "time"
 type Proxy struct {
 	// Listen is the address of the data plane, host:port or unix:/path.
 	Listen string `key:"listen" default:":8080" reload:"restart"`
+	// Mode is how connections come. In reverse mode clients dial listen. In
+	// redirect mode they dial the servers, and packet rules (nftables, iptables)
+	// on the same host divert the connections to listen: the destination chooses
+	// the server, and what goes to any other is refused. Linux only; see
+	// "Transparent mode" in operations.md for the rules.
+	Mode string `key:"mode" default:"reverse" reload:"restart" enum:"reverse|redirect"`
 	// PublicURL is the address under which clients reach the gateway, without
 	// the path of an endpoint. Protected resource metadata (RFC 9728) and
 	// WWW-Authenticate challenges name it. When empty, challenges name the Host
@@ -90,7 +96,8 @@ type Proxy struct {
 	// Registry serves what is registered.
 	Registry Registry `key:"registry"`
 	// Servers lists the MCP servers behind the gateway. A server is reached at
-	// /NAME/mcp, and when it is the only one also at the path of its url.
+	// /NAME/mcp, and when it is the only one also at the path of its url; with
+	// mode: redirect at its destinations, under the path of its url.
 	Servers []Server `key:"servers" reload:"live"`
 }
 

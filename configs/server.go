@@ -11,6 +11,11 @@ type Server struct {
 	// unix:///path/to.sock:/mcp for plain HTTP over a unix socket, where the
 	// path of the request follows that of the socket and a colon.
 	URL string `key:"url" required:"true"`
+	// Destinations lists where clients dial the server with mode: redirect, as
+	// address:port, or :port for every address that no server lists. Empty takes
+	// the address and port of url, or its port alone when url is on loopback,
+	// as in a sidecar.
+	Destinations []string `key:"destinations"`
 	// TLS is how an https server is verified, and what it is shown.
 	TLS UpstreamTLS `key:"tls"`
 	// SensitivityLevel is the level of the server, and of its tools unless they have their own.

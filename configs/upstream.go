@@ -44,7 +44,9 @@ type Health struct {
 // Registry says what becomes of the servers of the registry.
 type Registry struct {
 	// Enabled serves the active servers of the registry at /NAME/mcp, beside
-	// those of the configuration, which win where names are equal.
+	// those of the configuration, which win where names are equal. With mode:
+	// redirect none is served: who registers a server must not choose whose
+	// connections it gets.
 	Enabled bool `key:"enabled" default:"true" reload:"restart"`
 	// Poll is how often the registry is looked at for changes that were made
 	// through other gateways. Those made through this one count at once.

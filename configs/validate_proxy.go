@@ -56,6 +56,7 @@ func checkProxy(issues *Issues, c Config) {
 	}
 	checkNetworks(issues, "proxy.registry.allowed_networks", p.Registry.AllowedNetworks)
 	checkTLS(issues, p.TLS)
+	checkMode(issues, p)
 }
 
 // checkPeers checks a list of networks in which UnixPeers may stand, too.

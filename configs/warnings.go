@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // Warnings returns one-line remarks on settings that are valid but open to
@@ -38,7 +39,12 @@ func Warnings(c Config) []string {
 	}
 	warn(slices.Contains(c.Authn.MTLS.Names, "*"),
 		"authn.mtls.names: * accepts every certificate of proxy.tls.client_ca_file; use it with an authority of your own only")
+	redirect := c.Proxy.Mode == ModeRedirect
+	warn(redirect && Loopback(c.Proxy.Listen),
+		"proxy.listen: %s gets diverted connections of this host only; those of others are led to the address of their interface", c.Proxy.Listen)
 	for i, s := range c.Proxy.Servers {
+		warn(redirect && strings.HasPrefix(s.URL, "https:") && c.Proxy.TLS.CertFile == "",
+			"proxy.servers[%d].url: who dials %s speaks TLS; set proxy.tls to a certificate that its clients accept", i, s.Name)
 		warn(s.Authorization != "strip" && plainRemote(s.URL),
 			"proxy.servers[%d].url: %s gets a credential over plain HTTP; use https", i, s.Name)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"sark/configs"
 	"sark/internal/admin"
 	"sark/internal/audit"
 	"sark/proxy"
@@ -110,6 +111,7 @@ func (g *gateway) optionsOf(f *front, v *version) (proxy.Options, error) {
 		o.TrustedProxies = nil // its peers are the command line
 	case "proxy.listen":
 		o.Servers, o.PublicURL, o.Registerer = v.servers, c.Proxy.PublicURL, g.registerer("proxy")
+		o.Redirect = c.Proxy.Mode == configs.ModeRedirect
 		o.OnHealth = g.onHealth
 	}
 	var err error

@@ -39,6 +39,11 @@ func configured(c *configs.Config, opened map[certificateFiles]*certs.Store) ([]
 		}
 		secure(&o.Upstream, i, s.TLS, opened)
 		var err error
+		if c.Proxy.Mode == configs.ModeRedirect {
+			if o.Destinations, err = s.Dialled(); err != nil {
+				return nil, fmt.Errorf("proxy.servers[%d].destinations: %w", i, err)
+			}
+		}
 		if o.Rate, err = rateOf(s.Limit, c.Limits); err != nil {
 			return nil, fmt.Errorf("proxy.servers[%d].limit: %w", i, err)
 		}

@@ -35,6 +35,9 @@ func networks(texts []string) *proxy.Networks {
 
 // routable maps the registered servers that can be served beside those of a version. The table is locked.
 func (g *gateway) routable(v *version) []proxy.ServerOptions {
+	if v.config.Proxy.Mode == configs.ModeRedirect {
+		return nil // who registers a server must not choose whose connections it gets
+	}
 	var out []proxy.ServerOptions
 	for _, s := range g.table.registered {
 		o := registered(&s, v.config, g.table.networks)
