@@ -54,7 +54,8 @@ type Registry struct {
 	// AllowedNetworks lists the networks (CIDR) that servers of the registry may
 	// be in. Empty allows every address but this host, its link, multicast, what
 	// is reserved, and where clouds keep the metadata of a machine; one of these
-	// is allowed only by a network that lies within it, like 127.0.0.0/8.
+	// is allowed only by a network that lies within it, like 127.0.0.0/8. They
+	// are asked when a server is registered, discovered, probed and called.
 	AllowedNetworks []string `key:"allowed_networks" reload:"live"`
 }
 

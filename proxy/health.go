@@ -222,7 +222,7 @@ func (h *Handler) try(ctx context.Context, u *upstream) (err error) {
 func (u *upstream) probe(ctx context.Context) error {
 	d := &net.Dialer{}
 	if u.o.Networks != nil {
-		d.Control = u.o.Networks.control
+		d.Control = u.o.Networks.Control
 	}
 	c, err := dial(ctx, d, u.at, u.o, nil)
 	if err != nil {

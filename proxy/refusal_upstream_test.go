@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sark/authz"
+	"sark/internal/endpoint"
 	"sark/internal/testkit"
 	"sark/proxy"
 )
@@ -99,7 +100,7 @@ func upstreamFailures() map[string]failure {
 		},
 		"upstream-forbidden": {
 			setup: func(_ *testing.T, s *setup) {
-				s.Server = func(o *proxy.ServerOptions) { o.Upstream.Networks = proxy.NewNetworks(nil) }
+				s.Server = func(o *proxy.ServerOptions) { o.Upstream.Networks = endpoint.NewNetworks(nil) }
 			},
 			dead: true,
 		},

@@ -38,7 +38,7 @@ type UpstreamOptions struct {
 	// TLSName tells one TLS from another.
 	TLSName string
 	// Networks are where the server may be; nil means anywhere. It is for servers whose URL operators did not write.
-	Networks *Networks
+	Networks Networks
 	// Breaker says when the server is left alone.
 	Breaker BreakerOptions
 	// Health says how the server is probed.

@@ -11,6 +11,7 @@ import (
 	"sark/authz"
 	"sark/internal/admin"
 	"sark/internal/authn"
+	"sark/internal/endpoint"
 	"sark/internal/mcp"
 	"sark/store"
 )
@@ -80,6 +81,8 @@ type Options struct {
 	Catalogue Catalogue
 	// Discoverer asks servers for their tools; nil turns discovery off.
 	Discoverer Discoverer
+	// Networks returns where registered servers may be; nil is anywhere but at special addresses (endpoint.NewNetworks).
+	Networks func() *endpoint.Networks
 	// Suggest returns the sensitivity that the words of a tool suggest, and those words. Nil suggests nothing.
 	Suggest func(name, description string, schema []byte) (level string, words []string)
 	// Lag is how far the audit trail in the store is behind what this gateway has recorded; nil is not at all.
@@ -113,6 +116,9 @@ func New(o Options) (*API, error) {
 	}
 	if o.MaxBodyBytes == 0 {
 		o.MaxBodyBytes = 1 << 20
+	}
+	if o.Networks == nil {
+		o.Networks = func() *endpoint.Networks { return endpoint.NewNetworks(nil) }
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

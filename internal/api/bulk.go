@@ -56,10 +56,10 @@ func (a *API) createServers(ctx context.Context, r *request) error {
 	if err := checkBulk("servers", body.Servers); err != nil {
 		return err
 	}
-	items := make([]bulkWrite, len(*body.Servers))
+	items, networks := make([]bulkWrite, len(*body.Servers)), a.o.Networks()
 	for i := range items {
 		b := &(*body.Servers)[i]
-		items[i] = bulkWrite{index: i, err: b.validate(false)}
+		items[i] = bulkWrite{index: i, err: b.validate(false, networks)}
 		s := a.newServer(b, r.caller.Principal)
 		items[i].server = &s
 		if items[i].err == nil {

@@ -25,6 +25,7 @@ import (
 	"sark/internal/api"
 	"sark/internal/audit"
 	"sark/internal/authn"
+	"sark/internal/endpoint"
 	"sark/store/sqlite"
 )
 
@@ -85,6 +86,13 @@ func (catalogue) Describe(server, tool string) (authz.Server, authz.Tool, bool) 
 		authz.Tool{Name: tool, SensitivityLevel: "medium", Known: tool == "find_customer"}, true
 }
 
+// anywhere allows this host, too.
+func anywhere() *endpoint.Networks {
+	return endpoint.NewNetworks([]netip.Prefix{
+		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"),
+	})
+}
+
 // newGateway starts a gateway; change may alter its options.
 func newGateway(t *testing.T, change func(*api.Options)) *gateway {
 	t.Helper()
@@ -103,7 +111,7 @@ func newGateway(t *testing.T, change func(*api.Options)) *gateway {
 	health.MarkStarted()
 	o := api.Options{
 		Registry: g.db, Audit: g.db, Rollups: g.db, Decider: decider{openEngine(t), g}, Health: health, Catalogue: catalogue{},
-		Changed: g.change, Version: "1.2.3", Environment: "test", Log: zap.New(core),
+		Networks: anywhere, Changed: g.change, Version: "1.2.3", Environment: "test", Log: zap.New(core),
 	}
 	if change != nil {
 		change(&o)

@@ -62,7 +62,7 @@ func (a *API) createServer(ctx context.Context, r *request) error {
 	if err := a.readBody(r, &body); err != nil {
 		return err
 	}
-	if err := body.validate(a.o.Discoverer != nil); err != nil {
+	if err := body.validate(a.o.Discoverer != nil, a.o.Networks()); err != nil {
 		return err
 	}
 	server := a.newServer(&body, r.caller.Principal)

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"sark/internal/api"
+	"sark/internal/endpoint"
 )
 
 const validTool = `{"name":"find","parameters":{"type":"object"},"sensitivity_level":"high","requires_approval":true}`
@@ -225,6 +227,29 @@ func TestRegisterRefusesForgedEndpoints(t *testing.T) {
 			r := g.post(t, "/api/v1/servers/", `{"name":"crm","transport":"sse","endpoint":`+quoted+`,"tools":[]}`)
 			diff(t, "mistakes", []mistake{{"body.endpoint", "url"}}, mistakesOf(t, r))
 		})
+	}
+}
+
+// TestEndpointsAreInTheNetworks: what may not be dialled cannot be registered, neither alone nor in bulk nor by a change, and
+// the reply names the setting. A server whose network was taken away keeps its endpoint in a change of something else.
+func TestEndpointsAreInTheNetworks(t *testing.T) {
+	networks := anywhere()
+	g := newGateway(t, func(o *api.Options) { o.Networks = func() *endpoint.Networks { return networks } })
+	path := "/api/v1/servers/" + g.register(t, "crm", "")
+	networks = endpoint.NewNetworks(nil)
+	const inside = `{"name":"b","transport":"http","endpoint":"http://localhost:9000/mcp","tools":[]}`
+
+	alone := g.post(t, "/api/v1/servers/", inside)
+	bulk := g.post(t, "/api/v1/bulk/servers/register", `{"servers":[`+inside+`]}`)
+	moved := g.write(t, "PATCH", path, `{"endpoint":"http://127.0.0.1:9001/mcp"}`)
+	described := g.write(t, "PATCH", path, `{"description":"still here"}`)
+
+	diff(t, "alone", []mistake{{"body.endpoint", "url"}}, mistakesOf(t, alone))
+	diff(t, "moved", []mistake{{"body.endpoint", "url"}}, mistakesOf(t, moved))
+	diff(t, "bulk", 1.0, bulk.Body.(map[string]any)["failed"])
+	diff(t, "described", 200, described.Code)
+	if text := fmt.Sprint(alone.Body); !strings.Contains(text, "proxy.registry.allowed_networks") {
+		t.Errorf("the reply does not name the setting: %s", text)
 	}
 }
 

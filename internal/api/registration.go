@@ -33,9 +33,9 @@ var serverName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 func transports() []string { return []string{"http", "stdio", "sse"} }
 
 // validate returns a problem that lists every mistake, or nil. discovers says whether servers can be asked for their tools.
-func (b *registration) validate(discovers bool) error {
+func (b *registration) validate(discovers bool, networks *endpoint.Networks) error {
 	var m mistakes
-	b.check(&m)
+	b.check(&m, networks)
 	if b.Discover && !discovers {
 		m.add("unavailable", "Servers cannot be asked for their tools in bulk calls, and while api.discover.enabled is false", "discover")
 	}
@@ -43,9 +43,9 @@ func (b *registration) validate(discovers bool) error {
 }
 
 // check adds every mistake of the registration.
-func (b *registration) check(m *mistakes) {
+func (b *registration) check(m *mistakes, networks *endpoint.Networks) {
 	b.validateIdentity(m)
-	b.validateTransport(m)
+	b.validateTransport(m, networks)
 	m.prose(b.Description, maxDescription, "description")
 	b.validateLabels(m)
 	m.object(b.Metadata, maxMetadata, "metadata")
@@ -69,8 +69,9 @@ func (b *registration) validateIdentity(m *mistakes) {
 	m.signature(b.Signature, "signature")
 }
 
-// validateTransport checks that the address fits the transport: a URL for http and sse, a command for stdio.
-func (b *registration) validateTransport(m *mistakes) {
+// validateTransport checks that the address fits the transport: a URL that is in the networks for http and sse, a command for
+// stdio.
+func (b *registration) validateTransport(m *mistakes, networks *endpoint.Networks) {
 	if b.Transport == nil {
 		m.add("missing", "The field is required", "transport")
 		return
@@ -85,7 +86,7 @@ func (b *registration) validateTransport(m *mistakes) {
 		m.needs(b.Endpoint, "endpoint", *b.Transport)
 		m.excludes(b.Command, "command", *b.Transport)
 		m.length(b.Endpoint, maxAddress, "endpoint")
-		if err := endpoint.Check(b.Endpoint); b.Endpoint != "" && err != nil {
+		if err := networks.Check(b.Endpoint); b.Endpoint != "" && err != nil {
 			m.add("url", "The endpoint "+err.Error(), "endpoint")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
 
+	"sark/internal/endpoint"
 	"sark/store"
 )
 
@@ -55,7 +56,7 @@ func checkPatch(patch map[string]jsontext.Value) error {
 
 // patch changes a server as a patch says.
 func (a *API) patch(s *store.Server, patch map[string]jsontext.Value) error {
-	status, b, err := merged(s, patch)
+	status, b, err := merged(s, patch, a.o.Networks())
 	if err != nil {
 		return err
 	}
@@ -70,8 +71,9 @@ func (a *API) patch(s *store.Server, patch map[string]jsontext.Value) error {
 	return nil
 }
 
-// merged returns the status and the registration that a server would have after a patch, when they are valid.
-func merged(s *store.Server, patch map[string]jsontext.Value) (status string, b registration, err error) {
+// merged returns the status and the registration that a server would have after a patch, when they are valid. An endpoint
+// that stays is not held against the networks again: what was taken away from a server may still be said of it.
+func merged(s *store.Server, patch map[string]jsontext.Value, networks *endpoint.Networks) (status string, b registration, err error) {
 	members := map[string]jsontext.Value{}
 	for name, v := range map[string]any{
 		"name": s.Name, "description": s.Description, "transport": s.Transport, "endpoint": s.Endpoint, "command": s.Command,
@@ -94,7 +96,10 @@ func merged(s *store.Server, patch map[string]jsontext.Value) (status string, b 
 	if wrong := decode(encoded(members), &b); wrong != nil {
 		return "", b, unprocessable(append(m, *wrong)...)
 	}
-	b.check(&m)
+	if b.Endpoint == s.Endpoint {
+		networks = nil
+	}
+	b.check(&m, networks)
 	return status, b, m.problem()
 }
 

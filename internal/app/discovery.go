@@ -18,7 +18,7 @@ func (g *gateway) discoverer() (api.Discoverer, error) {
 	if !g.c.API.Discover.Enabled {
 		return nil, nil //nolint:nilnil // no discoverer is the answer
 	}
-	c, err := discover.New(discover.Options{Timeout: g.c.API.Discover.Timeout, Version: g.o.Version})
+	c, err := discover.New(discover.Options{Timeout: g.c.API.Discover.Timeout, Version: g.o.Version, Networks: g.table.allowed})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sark/authz"
 	"sark/configs"
+	"sark/internal/endpoint"
 	"sark/proxy"
 	"sark/store"
 )
@@ -23,14 +24,14 @@ var (
 )
 
 // networks reads the networks of the configuration, which were validated.
-func networks(texts []string) *proxy.Networks {
+func networks(texts []string) *endpoint.Networks {
 	var list []netip.Prefix
 	for _, text := range texts {
 		if p, err := netip.ParsePrefix(text); err == nil {
 			list = append(list, p)
 		}
 	}
-	return proxy.NewNetworks(list)
+	return endpoint.NewNetworks(list)
 }
 
 // routable maps the registered servers that can be served beside those of a version. The table is locked.
@@ -58,7 +59,7 @@ func (g *gateway) routable(v *version) []proxy.ServerOptions {
 }
 
 // registered maps a server of the registry. It never gets a caller's credential.
-func registered(s *store.Server, c *configs.Config, n *proxy.Networks) proxy.ServerOptions {
+func registered(s *store.Server, c *configs.Config, n *endpoint.Networks) proxy.ServerOptions {
 	o := proxy.ServerOptions{
 		ID: s.ID, Name: s.Name, URL: s.Endpoint, SensitivityLevel: s.SensitivityLevel, Teams: s.Teams, Registered: true,
 		Upstream: connections(c, configs.Timeouts{}.Or(c.Proxy.Timeouts)),

@@ -17,6 +17,7 @@ import (
 	"sark/internal/admin"
 	"sark/internal/authn"
 	"sark/internal/certs"
+	"sark/internal/endpoint"
 	"sark/proxy"
 	"sark/store"
 )
@@ -47,7 +48,7 @@ type table struct {
 	now        *version
 	fronts     []*front
 	registered []store.Server
-	networks   *proxy.Networks
+	networks   *endpoint.Networks
 	failure    error // why the latest configuration is not in force
 }
 
@@ -63,6 +64,13 @@ func (t *table) join(f *front) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fronts = append(t.fronts, f)
+}
+
+// allowed returns where registered servers may be.
+func (t *table) allowed() *endpoint.Networks {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.networks
 }
 
 // Describe implements api.Catalogue.

@@ -23,6 +23,8 @@ type Options struct {
 	MaxBytes int64
 	// MaxTools is how many tools a server may have; 0 is 1,000.
 	MaxTools int
+	// Networks returns where servers may be; nil is anywhere but at special addresses (endpoint.NewNetworks).
+	Networks func() *endpoint.Networks
 	// Version is what the client says of itself.
 	Version string
 }
@@ -52,13 +54,17 @@ func New(o Options) (*Client, error) {
 	if o.MaxTools == 0 {
 		o.MaxTools = 1000
 	}
+	if o.Networks == nil {
+		o.Networks = func() *endpoint.Networks { return endpoint.NewNetworks(nil) }
+	}
 	return &Client{o: o}, nil
 }
 
 // Tools asks the server at an endpoint for all of its tools. transport is "http" or "sse". Why it failed says Reason.
 func (c *Client) Tools(ctx context.Context, transport, at string) ([]Tool, error) {
-	if err := endpoint.Check(at); err != nil {
-		return nil, fmt.Errorf("discover tools: %w: the endpoint %w", endpoint.ErrRefused, err)
+	networks := c.o.Networks()
+	if err := networks.Check(at); err != nil {
+		return nil, fmt.Errorf("discover tools: %w: the endpoint %w", errRefused, err)
 	}
 	u, err := url.Parse(at)
 	if err != nil {
@@ -66,7 +72,7 @@ func (c *Client) Tools(ctx context.Context, transport, at string) ([]Tool, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	g := newGuard(u, c.o.MaxBytes)
+	g := newGuard(u, c.o.MaxBytes, networks)
 	defer g.close()
 	tools, err := c.ask(ctx, transport, at, &http.Client{Transport: g, CheckRedirect: stay})
 	if err != nil {
@@ -120,7 +126,7 @@ const (
 func Reason(err error) string {
 	var network *net.OpError
 	switch {
-	case errors.Is(err, endpoint.ErrRefused):
+	case errors.Is(err, errRefused), errors.Is(err, endpoint.ErrRefused):
 		return ReasonRefused
 	case errors.Is(err, errTooLarge):
 		return ReasonTooLarge

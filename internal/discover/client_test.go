@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"sark/internal/discover"
+	"sark/internal/endpoint"
 )
 
 // server is a real MCP server with n tools, in pages of three.
@@ -42,8 +44,14 @@ func listen(t *testing.T, h http.Handler) string {
 	return web.URL
 }
 
+// client returns one that may dial the servers of the tests.
 func client(t *testing.T, o discover.Options) *discover.Client {
 	t.Helper()
+	if o.Networks == nil {
+		o.Networks = func() *endpoint.Networks {
+			return endpoint.NewNetworks([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
+		}
+	}
 	c, err := discover.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +103,7 @@ func TestToolsAreBounded(t *testing.T) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = fmt.Fprint(w, "event: endpoint\ndata: http://127.0.0.2:1/message\n\n")
 	})
+	nowhere := func() *endpoint.Networks { return endpoint.NewNetworks(nil) }
 	closed := httptest.NewServer(real)
 	closed.Close()
 	for name, c := range map[string]struct {
@@ -110,6 +119,8 @@ func TestToolsAreBounded(t *testing.T) {
 		"no MCP":         {discover.Options{}, "http", listen(t, http.NotFoundHandler()), discover.ReasonNotMCP},
 		"closed":         {discover.Options{}, "http", closed.URL, discover.ReasonUnreachable},
 		"another host":   {discover.Options{}, "sse", listen(t, elsewhere), discover.ReasonRefused},
+		"not allowed":    {discover.Options{Networks: nowhere}, "http", listen(t, real), discover.ReasonRefused},
+		"name":           {discover.Options{Networks: nowhere}, "http", strings.Replace(listen(t, real), "127.0.0.1", "localhost", 1), discover.ReasonRefused},
 		"metadata":       {discover.Options{}, "http", "http://169.254.169.254/mcp", discover.ReasonRefused},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,9 @@ import (
 	"sark/internal/endpoint"
 )
 
+// errRefused says that a URL is not one to ask, before any connection.
+var errRefused = errors.New("the address is refused")
+
 // errTooLarge says that a server answered with more than a discovery takes.
 var errTooLarge = errors.New("the answer is too large")
 
@@ -27,8 +30,8 @@ type guard struct {
 }
 
 // newGuard returns a transport for an endpoint. Proxies of the environment are not for it: the address would be theirs.
-func newGuard(u *url.URL, maxBytes int64) *guard {
-	dialer := &net.Dialer{Control: endpoint.Control}
+func newGuard(u *url.URL, maxBytes int64, networks *endpoint.Networks) *guard {
+	dialer := &net.Dialer{Control: networks.Control}
 	g := &guard{origin: u.Scheme + "://" + u.Host, next: &http.Transport{DialContext: dialer.DialContext, DisableCompression: true}}
 	g.left.Store(maxBytes)
 	return g
@@ -37,7 +40,7 @@ func newGuard(u *url.URL, maxBytes int64) *guard {
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if origin := r.URL.Scheme + "://" + r.URL.Host; origin != g.origin {
-		return nil, g.note(fmt.Errorf("%w: %s is another origin than %s", endpoint.ErrRefused, origin, g.origin))
+		return nil, g.note(fmt.Errorf("%w: %s is another origin than %s", errRefused, origin, g.origin))
 	}
 	reply, err := g.next.RoundTrip(r)
 	if err != nil {

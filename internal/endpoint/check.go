@@ -9,10 +9,9 @@ import (
 	"strings"
 )
 
-// Check says why a URL cannot be the endpoint of a registered server: it is not an absolute http or https URL, it
-// carries credentials, or its host is one that an ordinary server never has and a forged request would like to reach.
-// Loopback and private addresses are fine: that is where sidecars and cluster services live. Names are not resolved here;
-// Control checks what they resolve to.
+// Check says why a URL cannot be the endpoint of any server: it is not an absolute http or https URL, it carries credentials,
+// it names a metadata service, or it writes its host in a form that hides what it is. Networks.Check says also whether its
+// address is allowed.
 func Check(endpoint string) error {
 	if strings.ContainsFunc(endpoint, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return errors.New("should be ASCII without spaces and backslashes")
@@ -46,7 +45,7 @@ func checkPort(u *url.URL) error {
 	return nil
 }
 
-// checkHost refuses addresses of link-local, multicast and metadata services in every form that resolvers understand.
+// checkHost refuses names of metadata services, and addresses in forms that resolvers understand and Networks does not.
 func checkHost(host string) error {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if slices.Contains(metadataNames(), host) {
@@ -62,7 +61,7 @@ func checkHost(host string) error {
 	if address.Zone() != "" {
 		return errors.New("should not have a zone")
 	}
-	return checkAddress(embedded(address))
+	return nil
 }
 
 // checkName accepts the characters of host names, and underscores, which container networks use.
@@ -79,36 +78,6 @@ func notInLabel(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
-func checkAddress(a netip.Addr) error {
-	switch {
-	case a.IsUnspecified():
-		return errors.New("should not be the unspecified address")
-	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return errors.New("should not be a multicast or broadcast address")
-	case a.IsLinkLocalUnicast():
-		return errors.New("should not be a link-local address")
-	case slices.Contains(metadataAddresses(), a):
-		return errors.New("should not be the address of a metadata service")
-	}
-	return nil
-}
-
-// embedded returns the IPv4 address inside an IPv4-mapped (RFC 4291), 6to4 (RFC 3056) or NAT64 (RFC 6052) one.
-func embedded(a netip.Addr) netip.Addr {
-	a = a.Unmap()
-	if a.Is4() {
-		return a
-	}
-	b := a.As16()
-	switch {
-	case netip.MustParsePrefix("64:ff9b::/96").Contains(a), netip.MustParsePrefix("::/96").Contains(a) && b[12] != 0:
-		return netip.AddrFrom4([4]byte(b[12:16]))
-	case netip.MustParsePrefix("2002::/16").Contains(a):
-		return netip.AddrFrom4([4]byte(b[2:6]))
-	}
-	return a
-}
-
 // endsInNumber reports whether the last label is a number, decimal, octal or hexadecimal. Resolvers read such a host as an
 // IPv4 address in one of its old forms (0xa9fea9fe, 2852039166, 169.254.43518), which no rule for addresses sees.
 func endsInNumber(host string) bool {
@@ -122,13 +91,4 @@ func endsInNumber(host string) bool {
 // metadataNames are the host names under which clouds serve credentials to whoever asks.
 func metadataNames() []string {
 	return []string{"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
-}
-
-// metadataAddresses are those of metadata services that are not link-local: AWS and Google over IPv6, then Alibaba, Azure
-// and Oracle.
-func metadataAddresses() []netip.Addr {
-	return []netip.Addr{
-		netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
-		netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("192.0.0.192"),
-	}
 }
