@@ -8,32 +8,20 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sark/internal/watch"
 )
 
 // fingerprint stands for the state of a local bundle's files: names, sizes, times and modes.
 type fingerprint [sha256.Size]byte
 
-// watch reloads a local bundle when its files change. It polls, because notifications do not arrive from network and
-// overlay file systems, and because a bundle may be replaced as a whole: by a rename, or by the symbolic link that
-// Kubernetes switches on a mounted volume. A change counts once two looks in a row agree, so that a copy in progress is not
-// taken for a policy. loaded is how the files were before they were read. The context ends it.
+// watch reloads a local bundle when its files change. loaded is how the files were before they were read. The context ends
+// it.
 func (e *Engine) watch(ctx context.Context, interval time.Duration, loaded fingerprint) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	seen := loaded
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		now := e.source.fingerprint()
-		if now == seen && now != loaded {
-			loaded = now
-			_ = e.Reload(ctx) // the engine keeps, counts and logs the error
-		}
-		seen = now
-	}
+	watch.Poll(ctx, interval, loaded, e.source.fingerprint, func(now fingerprint) fingerprint {
+		_ = e.Reload(ctx) // the engine keeps, counts and logs the error
+		return now
+	})
 }
 
 // fingerprint looks at the files through symbolic links, and reads none of them. What cannot be looked at counts as absent,
