@@ -84,8 +84,13 @@ type Proxy struct {
 	// WriteTimeout is how long one write to a client may stall. It is renewed
 	// by progress, so that it never cuts a healthy stream.
 	WriteTimeout time.Duration `key:"write_timeout" default:"1m" reload:"restart" min:"100ms" max:"1h"`
-	// DrainTimeout bounds the shutdown: requests in flight may finish, then
-	// what is left is cut.
+	// DrainGrace is how long a shutdown goes on serving after the gateway has
+	// become unready, so that load balancers notice: each reply ends its
+	// connection, and clients connect to another gateway. Kubernetes needs some
+	// seconds; 0 is for a gateway that has no other beside it.
+	DrainGrace time.Duration `key:"drain_grace" default:"0s" reload:"live" min:"0s" max:"1h"`
+	// DrainTimeout bounds the shutdown, drain_grace included: requests in flight
+	// may finish, then what is left is cut.
 	DrainTimeout time.Duration `key:"drain_timeout" default:"30s" reload:"live" min:"0s" max:"1h"`
 	// Timeouts bound the waiting for upstreams; a server may have its own.
 	Timeouts DefaultTimeouts `key:"timeouts"`

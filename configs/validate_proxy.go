@@ -49,6 +49,9 @@ func checkProxy(issues *Issues, c Config) {
 	if len(p.Eras) == 0 {
 		issues.add("proxy.eras", "is empty, so nothing would be served: write legacy, modern or both")
 	}
+	if p.DrainGrace > p.DrainTimeout {
+		issues.add("proxy.drain_grace", fmt.Sprintf("is longer than proxy.drain_timeout, which is %s and holds it", p.DrainTimeout))
+	}
 	checkPeers(issues, "proxy.trusted_proxies", p.TrustedProxies)
 	checkPeers(issues, "proxy.proxy_protocol.trusted", p.ProxyProtocol.Trusted)
 	if p.ProxyProtocol.Enabled && len(p.ProxyProtocol.Trusted) == 0 {

@@ -19,7 +19,7 @@ type shared struct {
 	flights  cachemw.Flights
 	habits   habits
 	streams  openStreams
-	phase    atomic.Int32 // of the way down: serving, draining, abandoning
+	phase    atomic.Int32 // of the way down: serving, leaving, draining, abandoning
 	live     atomic.Pointer[Handler]
 	swap     sync.Mutex // one Reload at a time, and none while Close runs
 }

@@ -61,7 +61,12 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		o.Log = zap.NewNop()
 	}
 	s := &Server{h: h, log: o.Log, s: &fasthttp.Server{
-		Handler:      func(ctx *fasthttp.RequestCtx) { h.live.Load().Serve(ctx) },
+		Handler: func(ctx *fasthttp.RequestCtx) {
+			h.live.Load().Serve(ctx)
+			if h.phase.Load() != serving {
+				ctx.SetConnectionClose()
+			}
+		},
 		ErrorHandler: func(ctx *fasthttp.RequestCtx, err error) { h.live.Load().Refuse(ctx, err) },
 		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
 		MaxRequestBodySize:           4 * o.MaxBody,

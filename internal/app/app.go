@@ -116,6 +116,9 @@ func Run(ctx context.Context, o Options) error {
 	g.log.Info("shutting down")
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.live.Load().Proxy.DrainTimeout+settling)
 	defer cancel()
+	if err == nil {
+		err = g.leave(bounded)
+	}
 	return errors.Join(err, g.life.stop(bounded))
 }
 

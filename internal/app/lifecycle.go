@@ -4,9 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 )
+
+// leave goes on serving for proxy.drain_grace while the gateway is unready, so that whoever sends requests here finds another
+// one. It returns why a listener failed meanwhile.
+func (g *gateway) leave(ctx context.Context) error {
+	grace := g.live.Load().Proxy.DrainGrace
+	if grace <= 0 {
+		return nil
+	}
+	g.table.leave()
+	over := time.NewTimer(grace)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done(): // not before: drain_grace is part of drain_timeout
+	case err := <-g.failed:
+		return err
+	}
+	return nil
+}
+
+// leave makes the replies of all listeners end their connections.
+func (t *table) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.fronts {
+		f.h.Leave()
+	}
+}
 
 // lifecycle holds the stops of what was started.
 type lifecycle struct {
