@@ -13,6 +13,10 @@ type Config struct {
 	// Environment is the deployment's name in audit events and in
 	// /health/detailed, for example production.
 	Environment string `key:"environment" reload:"restart"`
+	// WatchConfig reads the configuration again when its file, or one that a
+	// _file key names, holds something else: it is looked at each second. When
+	// false only SIGHUP, SIGUSR2 and POST /reload on the debug listener do that.
+	WatchConfig bool `key:"watch_config" default:"true" reload:"live"`
 	// Proxy is the data plane: its listener, its limits and the MCP servers
 	// behind it.
 	Proxy Proxy `key:"proxy"`

@@ -25,6 +25,9 @@ type Options struct {
 	Environ []string
 	// ReadFile reads the configuration file and secret files; nil is os.ReadFile.
 	ReadFile func(name string) ([]byte, error)
+	// Files notes what is read, so that a change of it can be noticed. It may be
+	// nil.
+	Files *Files
 	// Stat is asked whether others may read a secret file. Nil is os.Stat, or
 	// no check at all when ReadFile is set.
 	Stat func(name string) (fs.FileInfo, error)

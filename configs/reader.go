@@ -34,6 +34,7 @@ func newReader(o Options) *reader {
 			r.stat = os.Stat
 		}
 	}
+	r.readFile = o.Files.noting(r.readFile)
 	return r
 }
 

@@ -36,10 +36,13 @@ type Options struct {
 	// Log and Level are the process's logger; a nil Log makes one by the configuration.
 	Log   *zap.Logger
 	Level zap.AtomicLevel
-	// Reload receives a value when policies and configuration are to be read again (SIGHUP). It may be nil.
-	Reload <-chan os.Signal
+	// Signals receives what the process is told: SIGUSR1 switches the log level between debug and log.level, and any other
+	// signal (SIGHUP, SIGUSR2) reads policies and configuration again. It may be nil.
+	Signals <-chan os.Signal
 	// Load reads the configuration again for a reload, which reports what has changed; nil reads policies only.
 	Load func() (*configs.Loaded, error)
+	// Files are what Load reads and Config came from. They are watched, unless they are nil.
+	Files *configs.Files
 	// Ready is called once, when the gateway serves. It may be nil.
 	Ready func(Addresses)
 }
@@ -169,6 +172,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"servers", g.openServers},
 		{"listeners", g.listen},
 		{"registry", g.watchRegistry},
+		{"configuration", g.watchConfig},
 	} {
 		if err := step.run(ctx); err != nil {
 			return fmt.Errorf("start %s: %w", step.name, err)

@@ -86,18 +86,30 @@ type gateway struct {
 // start runs a gateway until the test ends or stop is called. The environment overrides the file.
 func start(t *testing.T, file string, environ ...string) *gateway {
 	t.Helper()
+	return run(t, app.Options{Config: load(t, file, environ...)})
+}
+
+// startWatching is start for a gateway that watches its file, as the command line does.
+func startWatching(t *testing.T, file string) *gateway {
+	t.Helper()
+	var files configs.Files
+	read := func() (*configs.Loaded, error) { return configs.Load(configs.Options{File: file, Files: &files}) }
+	loaded, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, app.Options{Config: loaded, Load: read, Files: &files})
+}
+
+func run(t *testing.T, o app.Options) *gateway {
+	t.Helper()
 	began := time.Now()
 	ready := make(chan app.Addresses, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	core, logs := observer.New(zap.WarnLevel)
 	g := &gateway{cancel: cancel, ended: make(chan error, 1), logs: logs}
-	loaded := load(t, file, environ...)
-	go func() {
-		g.ended <- app.Run(ctx, app.Options{
-			Config: loaded, Version: "1.2.3", Log: zap.New(core), Level: zap.NewAtomicLevel(),
-			Ready: func(a app.Addresses) { ready <- a },
-		})
-	}()
+	o.Version, o.Log, o.Level, o.Ready = "1.2.3", zap.New(core), zap.NewAtomicLevel(), func(a app.Addresses) { ready <- a }
+	go func() { g.ended <- app.Run(ctx, o) }()
 	t.Cleanup(func() { g.stop(t) })
 	select {
 	case g.Addresses = <-ready:

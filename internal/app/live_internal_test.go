@@ -94,12 +94,14 @@ func liveKeys(other files) map[string]liveKey {
 		return liveKey{set, rebuilt(func(a configs.Authn) any { return read(a.JWT) }), want}
 	}
 	return map[string]liveKey{
+		"watch_config":                    one("watch_config", "false", false, func(g *gateway) any { return g.live.Load().WatchConfig }),
 		"proxy.public_url":                one("proxy.public_url", "https://x", "https://x", proxied(func(o o) string { return o.PublicURL })),
 		"proxy.allowed_hosts":             one("proxy.allowed_hosts", `["x"]`, []string{"x"}, proxied(func(o o) []string { return o.AllowedHosts })),
 		"proxy.allowed_origins":           one("proxy.allowed_origins", `["https://x"]`, []string{"https://x"}, proxied(func(o o) []string { return o.AllowedOrigins })),
 		"proxy.trusted_proxies":           one("proxy.trusted_proxies", `["10.0.0.0/8"]`, []string{"10.0.0.0/8"}, proxied(func(o o) []string { return o.TrustedProxies })),
 		"proxy.deny_response":             one("proxy.deny_response", "tool_error", true, proxied(func(o o) bool { return o.DenyAsToolError })),
 		"proxy.hidden_tools":              one("proxy.hidden_tools", "denied", false, proxied(func(o o) bool { return o.HideUnknown })),
+		"proxy.drain_grace":               one("proxy.drain_grace", "7s", 7*time.Second, func(g *gateway) any { return g.live.Load().Proxy.DrainGrace }),
 		"proxy.drain_timeout":             one("proxy.drain_timeout", "7s", 7*time.Second, func(g *gateway) any { return g.live.Load().Proxy.DrainTimeout }),
 		"proxy.servers":                   one("proxy.servers", `[{"name":"next","url":"http://127.0.0.1:1/mcp"}]`, "next", proxied(func(o o) string { return o.Servers[0].Name })),
 		"proxy.breaker.enabled":           one("proxy.breaker.enabled", "false", true, upstreamOf(func(u u) bool { return u.Breaker.Off })),

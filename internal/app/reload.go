@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"sark/configs"
 )
 
-// wait returns when ctx ends, or why a listener failed. Until then it reloads when it is asked to.
+// wait returns when ctx ends, or why a listener failed. Until then it does what it is told.
 func (g *gateway) wait(ctx context.Context) error {
 	for {
 		select {
@@ -19,12 +22,34 @@ func (g *gateway) wait(ctx context.Context) error {
 			return nil
 		case err := <-g.failed:
 			return err
-		case <-g.o.Reload:
-			if err := g.reload(ctx); err != nil {
-				g.log.Error("reload", zap.Error(err)) // what was in force stays
-			}
+		case s := <-g.o.Signals:
+			g.obey(ctx, s)
 		}
 	}
+}
+
+// obey does what a signal stands for.
+func (g *gateway) obey(ctx context.Context, s os.Signal) {
+	if s == syscall.SIGUSR1 {
+		g.chatter()
+		return
+	}
+	if err := g.reload(ctx); err != nil {
+		g.log.Error("reload", zap.Error(err)) // what was in force stays
+	}
+}
+
+// chatter switches the log level to debug, or back to log.level.
+func (g *gateway) chatter() {
+	if g.o.Level == (zap.AtomicLevel{}) {
+		return // the logger was given without its level
+	}
+	before, after := g.o.Level.Level(), zapcore.DebugLevel
+	if before == after {
+		after, _ = zapcore.ParseLevel(g.live.Load().Log.Level) // valid since it was loaded
+	}
+	g.o.Level.SetLevel(after)
+	g.log.Warn("log level changed", zap.Stringer("from", before), zap.Stringer("to", after))
 }
 
 // reload reads the policy and the configuration again. Each counts on its own: a broken one leaves the old one in force.
@@ -43,14 +68,19 @@ func (g *gateway) reload(ctx context.Context) error {
 	if g.o.Load == nil {
 		return err
 	}
-	failure := g.reconfigure()
-	g.table.failed(failure)
-	g.reloads.done(failure)
-	return errors.Join(err, failure)
+	return errors.Join(err, g.reconfigure())
 }
 
-// reconfigure reads the configuration again and applies what can be applied to a running gateway.
+// reconfigure reads the configuration again, and counts and remembers whether it is in force. The caller holds reloading.
 func (g *gateway) reconfigure() error {
+	err := g.reapply()
+	g.table.failed(err)
+	g.reloads.done(err)
+	return err
+}
+
+// reapply reads the configuration again and applies what can be applied to a running gateway.
+func (g *gateway) reapply() error {
 	next, err := g.o.Load()
 	if err != nil {
 		return fmt.Errorf("read the configuration again: %w", err)

@@ -37,7 +37,7 @@ func TestReload(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		ended <- app.Run(ctx, app.Options{
-			Config: load(t, file), Log: log, Reload: reload,
+			Config: load(t, file), Log: log, Signals: reload,
 			Load:  func() (*configs.Loaded, error) { return configs.Load(configs.Options{File: file}) },
 			Ready: func(a app.Addresses) { ready <- a },
 		})
@@ -69,6 +69,34 @@ func TestReload(t *testing.T) {
 	changed := logs.FilterMessage("the configuration has changed").All()
 	if diff := cmp.Diff([]any{[]any{"log.level"}}, keysOf(changed)); diff != "" {
 		t.Errorf("changed keys in the log (-want +got):\n%s", diff)
+	}
+}
+
+// TestChatter sends SIGUSR1 twice: the log becomes chatty, and what it was before.
+func TestChatter(t *testing.T) {
+	signals := make(chan os.Signal)
+	file := configure(t, dataDir(t), "http://127.0.0.1:9/mcp")
+	core, logs := observer.New(zapcore.WarnLevel)
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	level := zap.NewAtomicLevelAt(zapcore.ErrorLevel)
+	go func() {
+		ended <- app.Run(ctx, app.Options{Config: load(t, file), Log: zap.New(core), Level: level, Signals: signals})
+	}()
+
+	signals <- syscall.SIGUSR1
+	signals <- syscall.SIGUSR1
+	cancel()
+
+	if err := testkit.Wait(t, 0, ended); err != nil {
+		t.Error(err)
+	}
+	var got []any
+	for _, l := range logs.FilterMessage("log level changed").All() {
+		got = append(got, l.ContextMap()["from"], l.ContextMap()["to"])
+	}
+	if diff := cmp.Diff([]any{"error", "debug", "debug", "error"}, got); diff != "" {
+		t.Errorf("levels (-want +got):\n%s", diff)
 	}
 }
 

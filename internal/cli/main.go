@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"sark/configs"
 )
 
 // The exit codes of sark.
@@ -21,6 +23,7 @@ type program struct {
 	environ        []string // as os.Environ returns it
 	now            func() time.Time
 	shared         sharedFlags
+	files          configs.Files // of the configuration that was loaded last
 }
 
 // Main runs the command that args name, without the program's own name before them, and returns the exit code: 0 when it

@@ -17,8 +17,12 @@ func (p *program) serveCommand() *cobra.Command {
 	c := command("serve", "Runs the gateway until it is told to stop.",
 		`It opens the listeners of the configuration (proxy.listen, api.listen, admin.listen), a unix socket for
 "sark audit tail", and in data_dir the database and the audit spool. It prints log lines only, on standard
-error. SIGTERM or Ctrl-C drains: requests under way get proxy.drain_timeout to end. SIGHUP
-reads policy and configuration again: live keys are applied without dropping a request, others are logged.`,
+error. When the configuration file changes, it is read again: live keys are applied without dropping a request,
+others are logged, and a file with a mistake changes nothing.
+
+SIGTERM or Ctrl-C drains: the gateway becomes unready, goes on serving for proxy.drain_grace, and gives requests
+under way until proxy.drain_timeout to end; a second one kills it. SIGHUP or SIGUSR2 reads policy and configuration
+again. SIGUSR1 makes the log as chatty as it can be (debug), and the next one undoes that.`,
 		"docs/configuration.md", "sark serve --config /etc/sark/sark.yaml", "sark serve --preset development --data-dir ./.sark")
 	c.Args = noArguments
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.serve(c.Context()) }
@@ -38,11 +42,11 @@ func (p *program) serve(ctx context.Context) error {
 		return err
 	}
 	b := currentBuild()
-	hangups := make(chan os.Signal, 1) // one that waits is enough
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	signals := make(chan os.Signal, 1) // one that waits is enough
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
 	err = app.Run(ctx, app.Options{
-		Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level, Reload: hangups, Load: p.load,
+		Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level, Signals: signals, Load: p.load, Files: &p.files,
 	})
 	if err != nil {
 		log.Error("the gateway could not go on", zap.String("error", oneLine(err.Error())))

@@ -30,7 +30,9 @@ func (p *program) load() (*configs.Loaded, error) {
 			flags[path] = value
 		}
 	}
-	loaded, err := configs.Load(configs.Options{File: p.shared.file, Preset: p.shared.preset, Flags: flags, Environ: p.environ})
+	loaded, err := configs.Load(configs.Options{
+		File: p.shared.file, Preset: p.shared.preset, Flags: flags, Environ: p.environ, Files: &p.files,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("load the configuration: %w", err)
 	}

@@ -17,7 +17,7 @@ const preamble = "# Configuration reference\n\n" +
 	"- A bare number for a duration is seconds, fractions allowed; `1m30s` works too. A bare number for a size is bytes.\n" +
 	"- Lists and mappings in variables are written as JSON. They replace those of a weaker place as a whole.\n" +
 	"- A secret `k` may be given as `k_file` instead, in variables as `_FILE`: the path of a file that holds the value.\n" +
-	"- **live**: a reload (SIGHUP, or POST /reload on the debug listener) applies a change without dropping a connection.\n" +
+	"- **live**: a reload (a changed file, SIGHUP, or POST /reload on the debug listener) applies a change without dropping a connection.\n" +
 	"  **restart**: it is reported and waits for the next start. A configuration with a mistake changes nothing.\n\n"
 
 // Reference returns the text of docs/configuration.md for the package in dir.
