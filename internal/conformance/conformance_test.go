@@ -5,7 +5,6 @@ package conformance_test
 import (
 	"context"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,54 +20,55 @@ const (
 	cacheVariable  = "SARK_CONFORMANCE_CACHE" // Where the suite is kept between runs; default: below the user's cache.
 )
 
-// allowAll lets every check reach the upstream: what is tested is the way there and back.
-const allowAll = `package sark
-
-decision := {"allow": true, "reason": "allow all", "rule": "allow_all"}
-`
-
-// TestConformance runs each leg directly, which must give the recorded figures, and then through the gateway, which
-// must give the same status for every check.
+// TestConformance runs each leg directly, which must give the recorded figures, and then once for each variant, which
+// must give the same status for every check. Every run has a reference server of its own, because what one run changes
+// there, another would be told of.
 func TestConformance(t *testing.T) {
 	kit, err := conformance.Install(t.Context(), cacheDir(t), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
+	direct := make(map[string]conformance.Report)
 	for _, leg := range conformance.Legs() {
-		t.Run(leg.Name, func(t *testing.T) { testLeg(t, kit, leg) })
+		report := run(t, kit, leg, conformance.Site{URL: serve(t, kit, leg)})
+		if passed, failed := report.Totals(); passed != leg.Passed || failed != leg.Failed {
+			t.Fatalf("direct: %d passed, %d failed; the record says %d and %d", passed, failed, leg.Passed, leg.Failed)
+		}
+		direct[leg.Name] = report
+	}
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			testVariant(t, kit, v, direct)
+		})
 	}
 }
 
-func testLeg(t *testing.T, kit *conformance.Kit, leg conformance.Leg) {
-	server, url, err := kit.StartServer(t.Context(), leg, nil)
-	if err != nil {
-		t.Fatal(err)
+// testVariant runs both legs at once, so that a variant with one gateway for both serves them at once.
+func testVariant(t *testing.T, kit *conformance.Kit, v variant, direct map[string]conformance.Report) {
+	servers := make(map[string]string)
+	for _, leg := range conformance.Legs() {
+		servers[leg.Name] = serve(t, kit, leg)
 	}
-	t.Cleanup(func() { stop(t, server) })
-
-	direct := run(t, kit, leg, url)
-	if passed, failed := direct.Totals(); passed != leg.Passed || failed != leg.Failed {
-		t.Fatalf("direct: %d passed, %d failed; the record says %d and %d", passed, failed, leg.Passed, leg.Failed)
-	}
-	t.Run("relay", func(t *testing.T) {
-		equal(t, direct, run(t, kit, leg, lifetimes(t, url)))
-	})
-	t.Run("cache_off", func(t *testing.T) {
-		g := gateway(t, url, false)
-		equal(t, governed(direct), run(t, kit, leg, "http://"+g.Proxy+"/mcp"))
-	})
-	t.Run("cache_on", func(t *testing.T) {
-		g := gateway(t, lifetimes(t, url), true)
-		equal(t, governed(direct), run(t, kit, leg, "http://"+g.Proxy+"/mcp"))
-		hits, err := g.Counter(t.Context(), "sark_cachemw_lookups_total", map[string]string{"result": "hit"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%.0f replies came from the cache", hits)
-		if leg.Stateless && hits == 0 { // Only the modern era knows how long a reply stays fresh.
-			t.Error("no reply came from the cache")
+	sites, verify := v.place(t, servers)
+	t.Run("suite", func(t *testing.T) {
+		for _, leg := range conformance.Legs() {
+			t.Run(leg.Name, func(t *testing.T) {
+				t.Parallel()
+				want := direct[leg.Name]
+				if !v.bare {
+					want = governed(want)
+				}
+				got := run(t, kit, leg, sites[leg.Name])
+				for _, line := range conformance.Compare(want, got) {
+					t.Error(line)
+				}
+			})
 		}
 	})
+	if verify != nil {
+		verify(t)
+	}
 }
 
 // governed is what the gateway must give where a direct run gave direct: the same, but for what it answers itself, since a
@@ -93,68 +93,28 @@ func cacheDir(t *testing.T) string {
 	return filepath.Join(dir, "sark", "conformance")
 }
 
-func run(t *testing.T, kit *conformance.Kit, leg conformance.Leg, url string) conformance.Report {
+// serve starts the reference server of a leg for the rest of the test and returns its URL.
+func serve(t *testing.T, kit *conformance.Kit, leg conformance.Leg) string {
+	t.Helper()
+	server, url, err := kit.StartServer(t.Context(), leg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	return url
+}
+
+func run(t *testing.T, kit *conformance.Kit, leg conformance.Leg, site conformance.Site) conformance.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	report, err := kit.Run(ctx, leg, url, filepath.Join(t.TempDir(), "records"), nil)
+	report, err := kit.Run(ctx, leg, site, filepath.Join(t.TempDir(), "records"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	passed, failed := report.Totals()
 	t.Logf("%s: %d passed, %d failed", leg.Requirements, passed, failed)
 	return report
-}
-
-func equal(t *testing.T, want, got conformance.Report) {
-	t.Helper()
-	for _, line := range conformance.Compare(want, got) {
-		t.Error(line)
-	}
-}
-
-func lifetimes(t *testing.T, target string) string {
-	t.Helper()
-	h, err := conformance.Lifetimes(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(h)
-	t.Cleanup(func() {
-		s.CloseClientConnections() // A standing GET stream would keep Close waiting.
-		s.Close()
-	})
-	return s.URL + "/mcp"
-}
-
-func gateway(t *testing.T, upstream string, cache bool) *rig.Gateway {
-	t.Helper()
-	binary := os.Getenv(binaryVariable)
-	if binary == "" {
-		t.Fatalf("%s is not set: it names the gateway to test; `make conformance` builds it and sets the variable", binaryVariable)
-	}
-	bundle := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bundle, "allow.rego"), []byte(allowAll), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	g, err := rig.StartGateway(ctx, rig.GatewayOptions{
-		Binary:   binary,
-		Dir:      t.TempDir(),
-		Upstream: upstream,
-		Sections: map[string]any{
-			"authn": map[string]any{"anonymous": map[string]any{"allow": true, "roles": []string{"anonymous"}}},
-			"authz": map[string]any{"bundle": bundle},
-			"cache": map[string]any{"enabled": cache},
-		},
-		Log: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, g.Process) })
-	return g
 }
 
 func stop(t *testing.T, p *rig.Process) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"strings"
 
 	"sark/internal/rig"
 )
@@ -28,11 +30,27 @@ func (k *Kit) StartServer(ctx context.Context, leg Leg, log io.Writer) (*rig.Pro
 	return p, "http://" + addr + "/mcp", nil
 }
 
-// Run runs the suite of a leg against url, leaves its records below dir, which must be new, and returns what it found.
+// secure is a module for Node. The suite sends the requests whose headers it makes itself through http.request whatever
+// the scheme of the URL; with it they are sent through https.request.
+const secure = `data:text/javascript,import http from "node:http"; import https from "node:https"; http.request = https.request`
+
+// Site is where the suite finds an MCP server.
+type Site struct {
+	// URL is the MCP endpoint.
+	URL string
+	// CAFile is the PEM file of the authority behind the certificate of an https URL; empty leaves it to Node.
+	CAFile string
+}
+
+// Run runs the suite of a leg against a site, leaves its records below dir, which must be new, and returns what it found.
 // A failed check is a finding and not an error.
-func (k *Kit) Run(ctx context.Context, leg Leg, url, dir string, log io.Writer) (Report, error) {
-	cmd := exec.CommandContext(ctx, k.node, k.suite, "server", //nolint:gosec // G204: the suite that Install put there.
-		"--url", url, "--requirements", leg.Requirements, "-o", dir)
+func (k *Kit) Run(ctx context.Context, leg Leg, site Site, dir string, log io.Writer) (Report, error) {
+	argv := []string{k.suite, "server", "--url", site.URL, "--requirements", leg.Requirements, "-o", dir}
+	if strings.HasPrefix(site.URL, "https:") {
+		argv = append([]string{"--import", secure}, argv...)
+	}
+	cmd := exec.CommandContext(ctx, k.node, argv...) //nolint:gosec // G204: the suite that Install put there.
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+site.CAFile)
 	cmd.Stdout, cmd.Stderr = log, log
 	var exit *exec.ExitError
 	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) { // 1: a scored check failed.

@@ -12,7 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// GatewayOptions says which gateway to start. Every field but Proxy, Sections and Log is required.
+// GatewayOptions says which gateway to start. Binary and Dir are required, and Upstream or Servers.
 type GatewayOptions struct {
 	// Binary is the path of sark.
 	Binary string
@@ -20,6 +20,8 @@ type GatewayOptions struct {
 	Dir string
 	// Upstream is the URL of the one MCP server behind the gateway, called "upstream", whose path the gateway serves.
 	Upstream string
+	// Servers are several MCP servers instead of the one of Upstream, as proxy.servers has them.
+	Servers []map[string]any
 	// Proxy are further keys of the section proxy.
 	Proxy map[string]any
 	// Sections are the other top-level keys of the configuration file: authn, authz, cache, audit.
@@ -31,13 +33,23 @@ type GatewayOptions struct {
 func (o GatewayOptions) validate() error {
 	var errs []error
 	for _, field := range []struct{ name, value string }{
-		{"Binary", o.Binary}, {"Dir", o.Dir}, {"Upstream", o.Upstream},
+		{"Binary", o.Binary}, {"Dir", o.Dir},
 	} {
 		if field.value == "" {
 			errs = append(errs, fmt.Errorf("start gateway: %s is empty", field.name))
 		}
 	}
+	if (o.Upstream == "") == (len(o.Servers) == 0) {
+		errs = append(errs, errors.New("start gateway: want Upstream or Servers"))
+	}
 	return errors.Join(errs...)
+}
+
+func (o GatewayOptions) servers() []map[string]any {
+	if o.Upstream == "" {
+		return o.Servers
+	}
+	return []map[string]any{{"name": "upstream", "url": o.Upstream, "sensitivity_level": "low"}}
 }
 
 // Gateway is a running `sark serve`. Its owner must call Stop.
@@ -92,7 +104,7 @@ func (g *Gateway) writeConfig(o GatewayOptions) (string, error) {
 		"data_dir": filepath.Join(o.Dir, "data"),
 		"proxy": map[string]any{
 			"listen":  g.Proxy,
-			"servers": []any{map[string]any{"name": "upstream", "url": o.Upstream, "sensitivity_level": "low"}},
+			"servers": o.servers(),
 		},
 		"api":   map[string]any{"listen": g.API},
 		"admin": map[string]any{"listen": g.Admin},

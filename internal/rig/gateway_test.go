@@ -60,11 +60,11 @@ func TestGatewayComesUpFromItsConfiguration(t *testing.T) {
 }
 
 func TestStartGatewayNamesEveryMissingOption(t *testing.T) {
-	_, err := rig.StartGateway(t.Context(), rig.GatewayOptions{Upstream: "http://127.0.0.1:9000/mcp"})
+	_, err := rig.StartGateway(t.Context(), rig.GatewayOptions{})
 	if err == nil {
-		t.Fatal("a gateway without a binary and a directory started")
+		t.Fatal("a gateway without a binary, a directory and servers started")
 	}
-	want := "start gateway: Binary is empty\nstart gateway: Dir is empty"
+	want := "start gateway: Binary is empty\nstart gateway: Dir is empty\nstart gateway: want Upstream or Servers"
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
