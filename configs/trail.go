@@ -46,7 +46,7 @@ type Audit struct {
 	// case and at any depth.
 	Redact []string `key:"redact" default:"[\"authorization\",\"password\",\"passwd\",\"secret\",\"token\",\"api_key\",\"apikey\",\"private_key\",\"credential\",\"credentials\"]" reload:"live"`
 	// BatchRows is the most events in one COPY to the database.
-	BatchRows int `key:"batch_rows" default:"2000" reload:"restart" min:"1" max:"5000" unit:"events"`
+	BatchRows int `key:"batch_rows" default:"5000" reload:"restart" min:"1" max:"5000" unit:"events"`
 	// BatchInterval is the longest that an event waits for its batch to fill.
 	BatchInterval time.Duration `key:"batch_interval" default:"250ms" reload:"restart" min:"1ms" max:"1m"`
 	// Retention is how long events, and what was counted of them, stay in the
