@@ -14,6 +14,14 @@ import (
 	"sark/internal/testkit"
 )
 
+// sharedCache are the settings of gateways that share a cache on a server, for everybody. Lookups may take long: on a
+// busy machine one that takes half of the default of 50 ms opens the breaker, and what one gateway stored the other misses.
+func sharedCache(redisURL string) []string {
+	return []string{
+		"authn: {anonymous: {allow: true, roles: [admin]}}", "redis: {url: \"" + redisURL + "\"}", "cache: {lookup_timeout: 5s}",
+	}
+}
+
 // listTools asks a gateway for the tools in the modern era and returns the status and what the cache says of it.
 func listTools(t *testing.T, address string) [2]string {
 	t.Helper()
@@ -44,7 +52,7 @@ func TestGatewaysShareACache(t *testing.T) {
 		"tools/list": `{"resultType":"complete","ttlMs":60000,"cacheScope":"public","tools":[{"name":"echo","inputSchema":{"type":"object"}}]}`,
 	}})
 	server := testkit.StartRedis(t)
-	more := []string{"authn: {anonymous: {allow: true, roles: [admin]}}", "redis: {url: \"" + server.URL() + "\"}"}
+	more := sharedCache(server.URL())
 	one := start(t, configure(t, dataDir(t), upstream.URL()+"/mcp", more...))
 	two := start(t, configure(t, dataDir(t), upstream.URL()+"/mcp", more...))
 
@@ -92,7 +100,7 @@ func TestPurgeReachesEveryGateway(t *testing.T) {
 		"tools/list": `{"resultType":"complete","ttlMs":60000,"cacheScope":"public","tools":[]}`,
 	}})
 	server := testkit.StartRedis(t)
-	more := []string{"authn: {anonymous: {allow: true, roles: [admin]}}", "redis: {url: \"" + server.URL() + "\"}"}
+	more := sharedCache(server.URL())
 	one := start(t, configure(t, dataDir(t), upstream.URL()+"/mcp", more...))
 	two := start(t, configure(t, dataDir(t), upstream.URL()+"/mcp", more...))
 	listTools(t, one.Proxy)
