@@ -44,10 +44,11 @@ type Rules struct {
 	ServerList time.Duration
 	// ServerDetail is for one server; the usual value is 300 s.
 	ServerDetail time.Duration
-	// Health is for the health reports; the usual value is 60 s.
+	// Health is for the health report; the usual value is 60 s.
 	Health time.Duration
-	// Readiness extends Health to the readiness probe. It is off by default: a cached probe hides an outage for as long as
-	// it is kept, and sends traffic to a gateway that cannot serve it.
+	// Readiness extends Health to what says whether parts work at the moment: the readiness probe and the reports on
+	// dependencies and pools. It is off by default: when it is cached it hides an outage for as long as it is kept, and
+	// sends traffic to a gateway that cannot serve it.
 	Readiness bool
 }
 
@@ -60,12 +61,16 @@ func (r Rules) TTL(route string) (time.Duration, bool) {
 		ttl = r.ServerList
 	case "servers.get":
 		ttl = r.ServerDetail
-	case "health", "health.detailed", "health.pools":
+	case "health":
 		ttl = r.Health
-	case "health.ready":
+	case "health.ready", "health.detailed", "health.pools":
 		if r.Readiness {
 			ttl = r.Health
 		}
 	}
 	return ttl, ttl > 0
 }
+
+// OwnRoute reports whether replies of a route are about the gateway that makes them: another one that shares the cache must
+// not give them out as its own.
+func OwnRoute(route string) bool { return route == "health" || strings.HasPrefix(route, "health.") }

@@ -76,14 +76,15 @@ type Redis struct {
 type Cache struct {
 	// Enabled turns the response cache on.
 	Enabled bool `key:"enabled" default:"true" reload:"live" env:"ENABLE_RESPONSE_CACHE"`
-	// TTL is how long a health reply stays fresh.
+	// TTL is how long the health reply stays fresh.
 	TTL time.Duration `key:"ttl" default:"1m" reload:"live" env:"CACHE_TTL_SECONDS" min:"0s" max:"24h"`
 	// ServerListTTL is how long a page of the server list stays fresh.
 	ServerListTTL time.Duration `key:"server_list_ttl" default:"30s" reload:"live" env:"CACHE_SERVER_LIST_TTL" min:"0s" max:"24h"`
 	// ServerDetailTTL is how long one server's details stay fresh.
 	ServerDetailTTL time.Duration `key:"server_detail_ttl" default:"5m" reload:"live" env:"CACHE_SERVER_DETAIL_TTL" min:"0s" max:"24h"`
-	// CacheReadiness caches readiness replies too, for ttl. That hides outages
-	// from load balancers for as long, which is why it is off.
+	// CacheReadiness caches, for ttl, also what says whether parts work at the
+	// moment: /health/ready, /health/detailed and /health/pools. That hides
+	// outages for as long, which is why it is off.
 	CacheReadiness bool `key:"cache_readiness" default:"false" reload:"live"`
 	// LookupTimeout bounds one lookup in the shared cache; a slower one is a miss.
 	LookupTimeout time.Duration `key:"lookup_timeout" default:"50ms" reload:"restart" min:"1ms" max:"5s"`

@@ -11,7 +11,8 @@ import (
 // decide asks the policy. Whatever is not a clear allow whose demands can be met is a denial.
 func (h *Handler) decide(x *Exchange) bool {
 	if x.target.public() || x.target.kind == kindLocal && h.o.Local.Public(x.Call.Route) {
-		return true // served to anybody, by definition
+		x.Decision.Obligations.CacheTTL = -1 // nobody says anything about it
+		return true                          // served to anybody, by definition
 	}
 	if err := x.describe(); err != nil {
 		return x.refuse(&Problem{Status: 503, Rule: "registry", Reason: "the registry cannot answer now", Cause: err})

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ type shared struct {
 	pool     sync.Pool
 	flights  cachemw.Flights
 	habits   habits
+	self     [16]byte // random: tells this process from others that share its cache
 	streams  openStreams
 	phase    atomic.Int32 // of the way down: serving, leaving, draining, abandoning
 	live     atomic.Pointer[Handler]
@@ -26,6 +28,7 @@ type shared struct {
 
 func newShared(r prometheus.Registerer) (*shared, error) {
 	s := &shared{}
+	_, _ = rand.Read(s.self[:]) // it never returns an error
 	s.pool.New = func() any { return new(Exchange) }
 	var err error
 	if s.metrics, err = newMetrics(r, func() float64 { return float64(s.inflight.Load()) }); err != nil {

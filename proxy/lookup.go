@@ -184,6 +184,9 @@ func (h *Handler) keys(x *Exchange) {
 	if x.target.kind != kindMCP {
 		parts.Method = x.path
 	}
+	if x.target.kind == kindLocal && cachemw.OwnRoute(x.Call.Route) {
+		parts.Selected = h.self[:]
+	}
 	if c.plain != nil {
 		parts.Query = bytes.Clone(query) // they are used again when the request's headers have changed
 		c.plain.parts = parts

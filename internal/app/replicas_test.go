@@ -101,7 +101,7 @@ func replicas(t *testing.T, more ...string) (a, b replica) {
 func TestReplicasShareSessionsAndLimits(t *testing.T) {
 	server := testkit.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	a, b := replicas(t, `redis: {url: "`+server.URL()+`", hmac_key: "0123456789abcdef0123456789abcdef", health_check_interval: 100ms}`,
-		`limits: {tool_rate: 1, tool_burst: 4, timeout: 5s}`, `cache: {ttl: 0s}`)
+		`limits: {tool_rate: 1, tool_burst: 4, timeout: 5s}`)
 	session := a.begin("ana")
 	got := []int{a.call("ana", session), b.call("ana", session), b.call("ben", session), b.call("ana", "unknown")}
 	server.Kill()

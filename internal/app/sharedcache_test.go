@@ -71,6 +71,24 @@ func TestGatewaysShareACache(t *testing.T) {
 	}
 }
 
+// TestCacheOfHealth: the health report is kept, as each gateway's own; what says whether parts work now is not.
+func TestCacheOfHealth(t *testing.T) {
+	server := testkit.StartRedis(t)
+	var got [][2]string
+	for range 2 {
+		g := start(t, configure(t, dataDir(t), "http://127.0.0.1:1/mcp", append(sharedCache(server.URL()), "environment: test")...))
+		for _, path := range []string{"/health/", "/health/", "/health/ready", "/health/detailed", "/health/pools"} {
+			got = append(got, [2]string{path, over(g.API, "").get(t, path).Header.Get("X-Cache")})
+		}
+	}
+	want := [][2]string{
+		{"/health/", "MISS"}, {"/health/", "HIT"}, {"/health/ready", "BYPASS"}, {"/health/detailed", "BYPASS"}, {"/health/pools", "BYPASS"},
+	}
+	if diff := cmp.Diff(append(want, want...), got); diff != "" {
+		t.Errorf("X-Cache (-want +got):\n%s", diff)
+	}
+}
+
 // purge asks a gateway over its local socket to forget.
 func purge(t *testing.T, g *gateway, body string) (int, string) {
 	t.Helper()
