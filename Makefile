@@ -49,15 +49,22 @@ needs-gcc needs-npm needs-redis needs-postgresql: needs-%:
 	@.ci/install-missing $*
 
 .PHONY: check
-check: lint verify docs-check ## lint, verify generated files, run the documented commands
+check: lint verify chart docs-check ## lint, verify generated files, check the chart, run the documented commands
 
 .PHONY: lint
 lint: ## run the linters of .golangci.yml
 	$(TOOL) golangci-lint run ./...
+	cd charts && go tool -modfile=../internal/tools/go.mod golangci-lint run ./...
 
 .PHONY: verify
 verify: ## fail when generated files, go.mod or formatting are stale
 	.ci/verify
+
+.PHONY: chart
+chart: ## lint and render the Helm chart, check it against the types of Kubernetes and the configuration against the gateway's
+	go -C charts mod tidy -diff
+	go -C charts vet ./...
+	go -C charts test ./...
 
 .PHONY: docs-check
 docs-check: build ## run the commands that the documentation marks as checked
@@ -100,7 +107,8 @@ bench-timescale: ## measure the audit trail on a real TimescaleDB: make bench-ti
 
 .PHONY: golden
 golden: ## rewrite the golden files; review the diff
-	go test $$(grep -rlF --include='*_test.go' 'Bool("update"' . | xargs -n1 dirname | sort -u) -update
+	go test $$(grep -rlF --include='*_test.go' --exclude-dir=charts 'Bool("update"' . | xargs -n1 dirname | sort -u) -update
+	go -C charts test . -update
 
 .PHONY: generate
 generate: ## rewrite generated files
