@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ type GatewayOptions struct {
 	Upstream string
 	// Servers are several MCP servers instead of the one of Upstream, as proxy.servers has them.
 	Servers []map[string]any
+	// Place is where it runs. Dir is given to its user, who has to be able to reach it.
+	Place Place
+	// Listen is the address of its proxy; "" is a free one on loopback.
+	Listen string
 	// Proxy are further keys of the section proxy.
 	Proxy map[string]any
 	// Sections are the other top-level keys of the configuration file: authn, authz, cache, audit.
@@ -55,10 +60,12 @@ func (o GatewayOptions) servers() []map[string]any {
 // Gateway is a running `sark serve`. Its owner must call Stop.
 type Gateway struct {
 	*Process
-	// Proxy, API and Admin are the addresses of its listeners, "127.0.0.1:port".
+	// Proxy, API and Admin are the addresses of its listeners, "127.0.0.1:port" but for GatewayOptions.Listen.
 	Proxy, API, Admin string
 	// Startup is the time from exec to the first 200 of /health/ready.
 	Startup time.Duration
+
+	place Place
 }
 
 // StartGateway writes a configuration file, runs `sark serve` on it and returns when the gateway is ready, or an error
@@ -67,7 +74,7 @@ func StartGateway(ctx context.Context, o GatewayOptions) (*Gateway, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	g, err := newGateway()
+	g, err := newGateway(o)
 	if err != nil {
 		return nil, err
 	}
@@ -76,19 +83,25 @@ func StartGateway(ctx context.Context, o GatewayOptions) (*Gateway, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	g.Process, err = Start("sark", []string{o.Binary, "serve", "--config", file}, o.Log)
+	g.Process, err = o.Place.Start("sark", []string{o.Binary, "serve", "--config", file}, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.Await(ctx, Answering("http://"+g.Admin+"/health/ready")); err != nil {
+	if err := g.Await(ctx, g.ready); err != nil {
 		return nil, errors.Join(err, g.Stop())
 	}
 	g.Startup = time.Since(begin)
 	return g, nil
 }
 
-func newGateway() (*Gateway, error) {
-	g := new(Gateway)
+// ready is the readiness check of the gateway.
+func (g *Gateway) ready(ctx context.Context) error {
+	_, err := get(ctx, g.place.Client(), "http://"+g.Admin+"/health/ready")
+	return err
+}
+
+func newGateway(o GatewayOptions) (*Gateway, error) {
+	g := &Gateway{place: o.Place}
 	for _, addr := range []*string{&g.Proxy, &g.API, &g.Admin} {
 		free, err := FreeAddr()
 		if err != nil {
@@ -96,6 +109,7 @@ func newGateway() (*Gateway, error) {
 		}
 		*addr = free
 	}
+	g.Proxy = cmp.Or(o.Listen, g.Proxy)
 	return g, nil
 }
 
@@ -122,6 +136,9 @@ func (g *Gateway) writeConfig(o GatewayOptions) (string, error) {
 	file := filepath.Join(o.Dir, "sark.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return "", fmt.Errorf("write gateway configuration: %w", err)
+	}
+	if err := o.Place.give(o.Dir, file); err != nil {
+		return "", fmt.Errorf("give the gateway its configuration: %w", err)
 	}
 	return file, nil
 }

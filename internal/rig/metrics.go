@@ -13,7 +13,7 @@ import (
 // Counter scrapes the gateway's /metrics and returns the sum of the counter's series that carry all the given labels.
 // A counter that the gateway does not have, or not yet, is 0.
 func (g *Gateway) Counter(ctx context.Context, name string, labels map[string]string) (float64, error) {
-	text, err := get(ctx, "http://"+g.Admin+"/metrics")
+	text, err := get(ctx, g.place.Client(), "http://"+g.Admin+"/metrics")
 	if err != nil {
 		return 0, fmt.Errorf("scrape metrics: %w", err)
 	}
@@ -22,7 +22,7 @@ func (g *Gateway) Counter(ctx context.Context, name string, labels map[string]st
 
 // Gauge scrapes the gateway's /metrics and returns the gauge's series without labels, 0 when there is none.
 func (g *Gateway) Gauge(ctx context.Context, name string) (float64, error) {
-	text, err := get(ctx, "http://"+g.Admin+"/metrics")
+	text, err := get(ctx, g.place.Client(), "http://"+g.Admin+"/metrics")
 	if err != nil {
 		return 0, fmt.Errorf("scrape metrics: %w", err)
 	}

@@ -36,19 +36,18 @@ func Listening(addr string) func(context.Context) error {
 // Answering is a readiness check for Await: it succeeds when a GET of url answers 200. It keeps no connection open.
 func Answering(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := get(ctx, url)
+		_, err := get(ctx, Place{}.Client(), url)
 		return err
 	}
 }
 
 // get returns the body of a 200 answer, read to the end over a connection of its own.
-func get(ctx context.Context, url string) ([]byte, error) {
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", url, err)
 	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

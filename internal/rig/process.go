@@ -31,16 +31,20 @@ type Process struct {
 // Start runs argv as a child process called name in errors, with its output going to log (nil discards it). The child
 // is killed when this process dies, however it dies.
 func Start(name string, argv []string, log io.Writer) (*Process, error) {
+	return start(Place{}, name, argv, log)
+}
+
+func start(at Place, name string, argv []string, log io.Writer) (*Process, error) {
 	if len(argv) == 0 {
 		return nil, fmt.Errorf("start %s: no command", name)
 	}
 	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec // G204: running the given binary is what a rig is for.
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = at.attributes()
 	cmd.WaitDelay = time.Second // A grandchild that keeps the output open must not keep us.
 	p := &Process{name: name, done: make(chan struct{})}
 	started := make(chan error)
-	go p.run(cmd, started)
+	go p.run(at, cmd, started)
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -49,19 +53,24 @@ func Start(name string, argv []string, log io.Writer) (*Process, error) {
 
 // run starts the child and waits for it on one locked thread, because Linux kills a child whose parent is gone when
 // the thread that started it ends, not the process.
-func (p *Process) run(cmd *exec.Cmd, started chan<- error) {
+func (p *Process) run(at Place, cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Start()
-	if err == nil {
-		p.pid = cmd.Process.Pid
+	lost := at.within(func() error {
+		err := cmd.Start()
+		if err == nil {
+			p.pid = cmd.Process.Pid
+		}
+		started <- err
+		if err == nil {
+			p.err = cmd.Wait()
+			close(p.done)
+		}
+		return nil
+	})
+	if lost != nil { // The place could not be entered.
+		started <- lost
 	}
-	started <- err
-	if err != nil {
-		return
-	}
-	p.err = cmd.Wait()
-	close(p.done)
 }
 
 // PID returns the process id of the child.
