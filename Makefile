@@ -37,15 +37,19 @@ test: needs-gcc go-test conformance ## run every test, conformance included; ins
 race: needs-gcc go-test ## run the Go tests alone, with the race detector
 
 .PHONY: go-test
-go-test: needs-redis needs-postgresql needs-npm
+go-test: needs-redis needs-postgresql needs-npm needs-netns
 	go test -race -shuffle=on ./...
 
 .PHONY: conformance
 conformance: needs-npm build ## compare the MCP conformance suite through the gateway with a direct run
 	SARK_TEST_BINARY=$(CURDIR)/bin/sark go test -v -tags conformance -count=1 -run '^TestConformance$$' ./internal/conformance
 
-.PHONY: needs-gcc needs-npm needs-redis needs-postgresql
-needs-gcc needs-npm needs-redis needs-postgresql: needs-%:
+.PHONY: e2e-netns
+e2e-netns: needs-netns ## test transparent mode with real packet rules in network namespaces; needs root, part of `make test`
+	go test -v -count=1 ./internal/transparent
+
+.PHONY: needs-gcc needs-netns needs-npm needs-redis needs-postgresql
+needs-gcc needs-netns needs-npm needs-redis needs-postgresql: needs-%:
 	@.ci/install-missing $*
 
 .PHONY: check
