@@ -111,7 +111,8 @@ type Authz struct {
 	// Timezone is the IANA name of the zone of input.time.
 	Timezone string `key:"timezone" default:"UTC" reload:"live"`
 	// Headers lists the request headers that policies may see in
-	// input.request.headers. Those that carry credentials are refused.
+	// input.request.headers. Those that carry credentials are refused, and
+	// Mcp-Param-*: policies see the principal and input.mcp.arguments.
 	Headers []string `key:"headers" reload:"live"`
 	// PolicyConfig is handed to policies as input.policy_config.
 	PolicyConfig Object `key:"policy_config" reload:"live"`

@@ -131,6 +131,8 @@ func TestSingleMistakes(t *testing.T) {
 		"limit burst":        {"limits: {tool_rate: 1, tool_burst: 600000}", "limits.tool_burst: takes more than a year to refill at 1 calls a minute"},
 		"redis":              {"redis: {url: 'http://h'}", "redis.url: is no Redis address"},
 		"idle destination":   {strings.ReplaceAll(server, "%s", "destinations: [':9000']"), "proxy.servers[0].destinations: is used by proxy.mode: redirect only"},
+		"header credential":  {"authz: {headers: [x-team, Cookie]}", "authz.headers[1]: \"Cookie\" is empty or carries a credential"},
+		"header argument":    {"authz: {headers: [Mcp-Param-Region]}", "authz.headers[0]: \"Mcp-Param-Region\" repeats an argument"},
 		"slow decisions":     {"authz: {timeout: 10m}", "authz.timeout: 10m is out of range: write 1ms to 30s"},
 	}
 	for name, test := range tests {

@@ -148,5 +148,8 @@ func checkAuthz(issues *Issues, a Authz) {
 		case "", "authorization", "proxy-authorization", "cookie", "x-api-key":
 			issues.add(fmt.Sprintf("authz.headers[%d]", i), quote(name)+" is empty or carries a credential: policies see the principal instead")
 		}
+		if strings.HasPrefix(strings.ToLower(name), "mcp-param-") {
+			issues.add(fmt.Sprintf("authz.headers[%d]", i), quote(name)+" repeats an argument, or says so: policies see input.mcp.arguments instead, which is what the server reads")
+		}
 	}
 }
