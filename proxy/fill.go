@@ -72,12 +72,18 @@ func (h *Handler) storePlain(x *Exchange, now time.Time) {
 	h.land(x, e, true)
 }
 
-// heard forgets what a server has said when it tells a client, on a stream that passes, that this has changed. The
-// notification goes on after that, so that who asks again gets a new answer.
+// heard forgets what a server has said, or said of its tools, when it tells a client, on a stream that passes, that this has
+// changed. The notification goes on after that, so that who asks again gets a new answer.
 func (h *Handler) heard(x *Exchange, method string) {
 	const begin = "notifications/"
 	what, ok := strings.CutPrefix(method, begin)
-	if !ok || h.o.Cache == nil || x.target.kind != kindMCP {
+	if !ok || x.target.kind != kindMCP {
+		return
+	}
+	if what == "tools/list_changed" {
+		x.target.server.mirrors.forget()
+	}
+	if h.o.Cache == nil {
 		return
 	}
 	switch what {

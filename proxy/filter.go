@@ -52,6 +52,9 @@ func (h *Handler) filterMessage(x *Exchange, message []byte) ([]byte, error) {
 	out, n, err := mcp.FilterList(nil, message, func(list, id string) bool { return h.visible(x, list, id) })
 	x.out.items += n.Items
 	x.out.hidden += n.Items - n.Kept
+	if err == nil && x.Call.Method == "tools/list" {
+		x.target.server.mirrors.learn(message, x.Start)
+	}
 	return out, err
 }
 

@@ -70,25 +70,6 @@ func (h *Handler) within(x *Exchange) bool {
 	return true
 }
 
-// params refuses Mcp-Param-* headers that cannot be decoded; the others are for the server to hold against its schema.
-func (h *Handler) params(x *Exchange) bool {
-	if x.Call.Era != mcp.Modern {
-		return true
-	}
-	ok := true
-	for name, value := range x.ctx.Request.Header.All() {
-		if len(name) > 10 && mcp.Text(name[:10]) == "Mcp-Param-" {
-			if _, good := mcp.DecodeHeader(value); !good {
-				ok = false
-			}
-		}
-	}
-	if ok {
-		return true
-	}
-	return x.refuse(&Problem{Status: 400, Code: mcp.CodeHeaderMismatch, Rule: "header_mismatch", Reason: "a Mcp-Param header cannot be decoded"})
-}
-
 // streamCall is a GET that opens or resumes a legacy event stream, or a DELETE that ends a legacy session.
 func streamCall(get bool) mcp.Call {
 	if get {

@@ -67,7 +67,7 @@ func (x *Exchange) redact() error {
 func (x *Exchange) dropParams(m *mcp.Mask, gone []string) {
 	var names []string
 	for name, value := range x.ctx.Request.Header.All() {
-		param, ok := bytes.CutPrefix(name, []byte("Mcp-Param-"))
+		param, ok := bytes.CutPrefix(name, []byte(mcp.ParamPrefix))
 		if !ok {
 			continue
 		}

@@ -95,5 +95,16 @@ func brokenMessages() map[string]failure {
 		"body-header-mismatch": {
 			send: post(allowedCall, "Mcp-Method: tools/call", "Mcp-Name: wipe"),
 		},
+		"param-mismatch": {
+			begin: func(t *testing.T, g *gateway) func() {
+				g.Upstream.On("tools/list", func(x *testkit.Exchange, m testkit.Message) { x.JSON(200, m.Answer(mirroring("text"))) })
+				listed(t, g.Dial(t))
+				return func() {}
+			},
+			send: func(c *testkit.RawClient) {
+				postModern(c, "analyst", `"call-1"`, "tools/call", `"name":"echo","arguments":{"text":"hello"}`, "Mcp-Name: echo", "Mcp-Param-Region: bye")
+			},
+			before: 1, forwarded: true, // the list
+		},
 	}
 }

@@ -113,6 +113,7 @@ type server struct {
 	rate       limit.Rate
 	state      ServerState
 	registered bool
+	mirrors    *mirrors
 	upstream   *upstream // nil for ServerLocal
 	hostHeader string
 	resource   string // OAuth identifier, or ""
@@ -182,6 +183,7 @@ func (rs *routes) add(o *ServerOptions, before *routes, only bool) error {
 		return err
 	}
 	s := newServer(o, at)
+	s.mirrors = before.mirrors(o.Name, at)
 	if o.State != ServerLocal {
 		upstream := o.Upstream
 		upstream.outgoing = rs.outgoing
@@ -270,6 +272,19 @@ func (rs *routes) reuse(name string, at endpoint, o UpstreamOptions) *upstream {
 		}
 	}
 	return next // an unused one holds nothing
+}
+
+// mirrors returns what is known of the tools of a server that was reached in the same place in the table before, or an empty
+// set.
+func (rs *routes) mirrors(name string, at endpoint) *mirrors {
+	if rs != nil {
+		for _, s := range rs.servers {
+			if s.name == name && s.upstream != nil && s.upstream.at == at {
+				return s.mirrors
+			}
+		}
+	}
+	return new(mirrors)
 }
 
 // watched returns the connections to servers that the table knows, or a set for those to come.
