@@ -8,8 +8,8 @@ import (
 )
 
 // Analysis says which parts of the input a policy can read, and so whether the engine may answer from memory. It is made
-// from the compiled policy alone, and errs on the side of too much: a path that is missing from Reads cannot change a
-// decision.
+// from the compiled policy and from what is the same for every question, data and policy_config, and errs on the side of
+// too much: a path that is missing from Reads cannot change a decision while those are what they are.
 type Analysis struct {
 	// Memoised is true when decisions are remembered.
 	Memoised bool
@@ -64,10 +64,10 @@ func (p inputPath) covers(q inputPath) bool { return len(p) <= len(q) && slices.
 // overlaps reports whether one of both is a part of the other.
 func (p inputPath) overlaps(q inputPath) bool { return p.covers(q) || q.covers(p) }
 
-// analyse follows every rule that the entry point can reach.
-func analyse(compiler *ast.Compiler, entry ast.Ref) reads {
-	w := walker{tree: compiler.RuleTree, seen: map[*ast.Rule]bool{}, why: map[string]bool{}, impure: impureBuiltins()}
-	w.ref(entry)
+// analyse follows every rule that the entry point can reach and that is not dead.
+func analyse(compiler *ast.Compiler, dead *deadRules) reads {
+	w := newWalker(compiler, dead)
+	w.ref(EntryPoint())
 	r := reads{paths: outermost(w.paths)}
 	for why := range w.why {
 		r.why = append(r.why, why)
@@ -89,14 +89,22 @@ func outermost(paths []inputPath) []inputPath {
 }
 
 // walker collects what compiled rules read. It knows nothing of values and conditions: whatever is written in a rule that
-// can be reached counts as read.
+// can be reached counts as read, unless the rule is dead.
 type walker struct {
 	tree   *ast.TreeNode
+	dead   *deadRules
 	seen   map[*ast.Rule]bool
 	rule   *ast.Rule // where it is; nil in the query
 	paths  []inputPath
 	why    map[string]bool
 	impure map[string]bool
+}
+
+func newWalker(compiler *ast.Compiler, dead *deadRules) *walker {
+	return &walker{
+		tree: compiler.RuleTree, dead: dead, impure: impureBuiltins(),
+		seen: map[*ast.Rule]bool{}, why: map[string]bool{},
+	}
 }
 
 // refuse notes what cannot be covered by paths.
@@ -178,22 +186,31 @@ func (w *walker) builtin(r ast.Ref) {
 	}
 }
 
-// data follows a reference to the rules that it can mean: those on the way to it, at it and below it.
+// data follows a reference to the rules that it can mean.
 func (w *walker) data(r ast.Ref) {
-	node := w.tree.Child(r[0].Value)
+	for _, n := range reachable(w.tree, r) {
+		w.rules(n)
+	}
+}
+
+// reachable returns where the rules stand that a reference can mean: on the way to what it names, there, and below.
+func reachable(tree *ast.TreeNode, r ast.Ref) []*ast.TreeNode {
+	var found []*ast.TreeNode
+	node := tree.Child(r[0].Value)
 	for _, key := range constant(r[1:]) {
 		if node == nil {
-			return
+			return found
 		}
-		w.rules(node)
+		found = append(found, node)
 		node = node.Child(ast.String(key))
 	}
 	if node != nil {
 		node.DepthFirst(func(n *ast.TreeNode) bool {
-			w.rules(n)
+			found = append(found, n)
 			return false
 		})
 	}
+	return found
 }
 
 // rules follows the rules of one name that were not followed yet.
@@ -204,6 +221,9 @@ func (w *walker) rules(n *ast.TreeNode) {
 	for _, rule := range n.Values {
 		for ; rule != nil && !w.seen[rule]; rule = rule.Else {
 			w.seen[rule] = true
+			if w.dead.dead(rule) {
+				continue
+			}
 			from := w.rule
 			w.rule = rule
 			w.ruleBody(rule)

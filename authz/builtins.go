@@ -1,12 +1,16 @@
 package authz
 
-import "github.com/open-policy-agent/opa/v1/ast"
+import (
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
 
 // impureBuiltins names the built-in functions whose result depends on more than their arguments: clock, chance, network,
 // environment. OPA flags most of them. It does not flag those that compare with the clock by themselves, those that may
 // fetch a schema, and those that speak to whoever debugs a policy. Whatever is not part of OPA was registered by somebody
 // else, and is taken for impure.
-func impureBuiltins() map[string]bool {
+var impureBuiltins = sync.OnceValue(func() map[string]bool {
 	impure := map[string]bool{}
 	for name := range ast.BuiltinMap {
 		impure[name] = true
@@ -27,4 +31,4 @@ func impureBuiltins() map[string]bool {
 		impure[name] = true
 	}
 	return impure
-}
+})

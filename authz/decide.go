@@ -11,18 +11,18 @@ import (
 // Decide asks the policy. It never fails: whatever goes wrong is a deny with a reason, and Decision.Err says what it was.
 // It returns within the timeout, also when the policy loops, and leaves nothing running.
 func (e *Engine) Decide(ctx context.Context, in *Input) (d Decision) {
-	set, s := e.settings.Load(), e.active.Load()
+	s := e.active.Load()
 	if s == nil {
 		d = unavailable(e.Ready())
 		e.finish(&d, in.Time)
 		return d
 	}
-	k := s.memo.key(in, set)
+	k := s.memo.key(in, s.settings)
 	found := s.memo.find(k)
 	if found != nil {
 		d = *found
 	} else {
-		d = e.ask(ctx, s, set, in)
+		d = e.ask(ctx, s, in)
 		s.memo.keep(k, &d)
 	}
 	e.metrics.lookedUp(k != nil, found != nil)
@@ -33,18 +33,18 @@ func (e *Engine) Decide(ctx context.Context, in *Input) (d Decision) {
 
 // ask evaluates the policy on a question. Whatever evaluates faster than the interpreter, and declines what it cannot,
 // belongs here before it.
-func (e *Engine) ask(ctx context.Context, s *snapshot, set *settings, in *Input) Decision {
-	doc, err := document(in, set, s.parts)
+func (e *Engine) ask(ctx context.Context, s *snapshot, in *Input) Decision {
+	doc, err := document(in, s.settings, s.parts)
 	if err != nil {
 		return unavailable(fmt.Errorf("build policy input: %w", err))
 	}
-	return e.interpret(ctx, s, set, doc, in.Time)
+	return e.interpret(ctx, s, doc, in.Time)
 }
 
 // interpret evaluates the policy on a document.
-func (e *Engine) interpret(ctx context.Context, s *snapshot, set *settings, doc ast.Value, now time.Time) Decision {
+func (e *Engine) interpret(ctx context.Context, s *snapshot, doc ast.Value, now time.Time) Decision {
 	start := time.Now()
-	d := s.decide(ctx, doc, now, start.Add(set.timeout))
+	d := s.decide(ctx, doc, now, start.Add(s.settings.timeout))
 	e.metrics.evaluation.Observe(time.Since(start).Seconds())
 	return d
 }
@@ -53,7 +53,7 @@ func (e *Engine) interpret(ctx context.Context, s *snapshot, set *settings, doc 
 // the document has none. The policy is evaluated, also when a decision on the same question is remembered. The error is
 // about the document: it is not one JSON object.
 func (e *Engine) EvalJSON(ctx context.Context, input []byte) (Decision, error) {
-	set, s, now := e.settings.Load(), e.active.Load(), time.Now()
+	s, now := e.active.Load(), time.Now()
 	doc, err := parseDocument(input)
 	if err != nil {
 		return Decision{}, err
@@ -61,9 +61,9 @@ func (e *Engine) EvalJSON(ctx context.Context, input []byte) (Decision, error) {
 	d := unavailable(e.Ready())
 	if s != nil {
 		if doc.Get(keyPolicyConfig) == nil {
-			doc.Insert(keyPolicyConfig, set.policyConfig)
+			doc.Insert(keyPolicyConfig, s.settings.policyConfig)
 		}
-		d = e.interpret(ctx, s, set, doc, now)
+		d = e.interpret(ctx, s, doc, now)
 	}
 	e.finish(&d, now)
 	return d, nil

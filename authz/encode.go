@@ -86,5 +86,3 @@ func appendAddress(b []byte, a netip.Addr) []byte {
 	ip := a.As16()
 	return appendText(append(append(b, 6), ip[:]...), a.Zone())
 }
-
-func appendGeneration(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }

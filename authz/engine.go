@@ -68,10 +68,10 @@ type Engine struct {
 	manager *plugins.Manager // set while sdk.New runs, before any bundle is activated
 	store   storage.Store    // the SDK's; decisions never read it
 
-	settings    atomic.Pointer[settings]
-	generations atomic.Uint64            // of settings
-	active      atomic.Pointer[snapshot] // nil until a policy is in force, and after Close
-	failure     atomic.Pointer[failure]  // nil while the latest policy is the one in force
+	changing sync.Mutex               // held by whoever replaces settings or active, so that active is under settings
+	settings atomic.Pointer[settings] // in force, or waiting for a policy
+	active   atomic.Pointer[snapshot] // nil until a policy is in force, and after Close
+	failure  atomic.Pointer[failure]  // nil while the latest policy is the one in force
 
 	reloading sync.Mutex // one Reload at a time, so that each reports its own outcome
 
@@ -206,6 +206,8 @@ func (e *Engine) Close(ctx context.Context) {
 		if e.opa != nil {
 			e.opa.Stop(ctx)
 		}
+		e.changing.Lock()
+		defer e.changing.Unlock()
 		e.active.Store(nil)
 	})
 }
@@ -218,7 +220,10 @@ func (e *Engine) fail(f failure) {
 }
 
 // install swaps the policy in force.
-func (e *Engine) install(s *snapshot) {
+func (e *Engine) install(p *program) {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	s := p.under(e.settings.Load())
 	e.active.Store(s)
 	e.failure.Store(nil)
 	e.metrics.reloaded(nil)

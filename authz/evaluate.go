@@ -34,14 +34,14 @@ func evalOptions(txn storage.Transaction) []rego.EvalOption {
 }
 
 // decide evaluates the entry point on doc until the deadline. A panic of the interpreter is a deny like any other failure.
-func (s *snapshot) decide(ctx context.Context, doc ast.Value, now, until time.Time) (d Decision) {
+func (p *program) decide(ctx context.Context, doc ast.Value, now, until time.Time) (d Decision) {
 	defer func() {
 		if r := recover(); r != nil {
 			d = unavailable(fmt.Errorf("BUG: policy evaluation panicked: %v", r))
 		}
-		d.Revision = s.revision
+		d.Revision = p.revision
 	}()
-	result, err := s.evaluate(ctx, doc, now, until)
+	result, err := p.evaluate(ctx, doc, now, until)
 	switch {
 	case err != nil:
 		return unavailable(err)
@@ -52,13 +52,13 @@ func (s *snapshot) decide(ctx context.Context, doc ast.Value, now, until time.Ti
 }
 
 // evaluate returns the value of the entry point, nil when it is undefined.
-func (s *snapshot) evaluate(ctx context.Context, doc ast.Value, now, until time.Time) (ast.Value, error) {
-	if s.blocks {
+func (p *program) evaluate(ctx context.Context, doc ast.Value, now, until time.Time) (ast.Value, error) {
+	if p.blocks {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	results, err := s.query.Eval(ctx, append(s.options,
+	results, err := p.query.Eval(ctx, append(p.options,
 		rego.EvalParsedInput(doc),
 		rego.EvalTime(now),
 		rego.EvalExternalCancel(newDeadline(ctx, until)),

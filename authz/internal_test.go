@@ -15,7 +15,7 @@ import (
 
 // TestPanic: a panic during evaluation is a deny.
 func TestPanic(t *testing.T) {
-	broken := new(snapshot) // its query is nil
+	broken := new(program) // its query is nil
 	d := broken.decide(t.Context(), ast.NewObject(), time.Now(), time.Now().Add(time.Minute))
 	if d.Allow || d.Reason != ReasonUnavailable || d.Err == nil {
 		t.Errorf("decision %+v", d)

@@ -51,7 +51,7 @@ func (r *keyer) key(in *Input, set *settings) *key {
 	for _, encode := range r.encoders {
 		k.out = encode(k.out, &k.question)
 	}
-	if !r.rest(k, in, set) || len(k.out) > maxKey {
+	if !r.rest(k, in) || len(k.out) > maxKey {
 		k.release()
 		return nil
 	}
@@ -59,16 +59,13 @@ func (r *keyer) key(in *Input, set *settings) *key {
 }
 
 // rest adds what has no fixed place in the document.
-func (r *keyer) rest(k *key, in *Input, set *settings) bool {
+func (r *keyer) rest(k *key, in *Input) bool {
 	w := r.wanted
 	if w.context {
 		if in.Context != nil {
 			return false
 		}
 		k.out = append(k.out, tagAbsent)
-	}
-	if w.config {
-		k.out = appendGeneration(k.out, set.generation)
 	}
 	if w.headers.any() {
 		k.out = w.headers.append(k.out, in.Request.Headers)

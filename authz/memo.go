@@ -22,8 +22,8 @@ const (
 )
 
 // memo remembers the decisions of one policy. It is exact: an entry answers a question only when everything that the policy
-// can read is the same, byte for byte; hashes only say where to look. It belongs to one snapshot and is gone with it, so no
-// decision of an older revision or older data can be found. It has no locks: readers load pointers, writers swap them.
+// can read is the same, byte for byte; hashes only say where to look. It belongs to one policy, its data and policy_config,
+// and is gone with them, so no decision of older ones can be found. It has no locks: readers load pointers, writers swap them.
 type memo struct {
 	keyer *keyer
 	seed  maphash.Seed // of this memo alone, so that nobody can choose questions that fall into one set

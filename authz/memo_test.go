@@ -55,7 +55,54 @@ decision := {"allow": true, "rule": json.marshal(input.tool.parameters.amount), 
 decision := {"allow": true, "obligations": {"redact": input.principal.roles, "limit": {"rate": count(input.server.teams) + 1, "period": input.time.minute + 1}}}`,
 	"claims": `package sark
 decision := {"allow": true, "reason": sprintf("%v %v %v", [input.user.mfa_verified, input.principal.claims.level, input.principal.role])}`,
+	"guards": `package sark
+decision := {"allow": false, "rule": "deny"} if deny
+else := {"allow": true, "rule": "allow", "reason": concat(",", reasons)} if input.policy_config.limit > 2
+deny if {
+	input.policy_config.strict
+	input.request.client_ip != "10.0.0.1"
+}
+deny if {
+	some hour in object.get(input.policy_config, ["closed", "hours"], [])
+	input.time.hour == hour
+	not input.principal.id in input.policy_config.closed.except
+}
+deny if {
+	input.mcp.method == data.modes[input.policy_config.mode].refuses
+	input.server.id
+}
+reasons contains input.tool.name if not strict
+reasons contains input.tool.sensitivity_level if strict
+strict if input.policy_config.strict`,
+	"errors before guards": `package sark
+decision := {"allow": true} if not slow
+slow if {
+	two_values(input.tool.name) > 0
+	count(input.policy_config) > 100
+	input.action == "tool:invoke"
+}
+two_values("run_report") := 1
+two_values(name) := 2 if name != ""`,
 	"conflict": "package sark\ndecision := {\"allow\": true} if input.tool.known\ndecision := {\"allow\": false} if input.tool.read_only",
+}
+
+// policyConfigs are settings with which the checks of the default policy, and of the policies above, are off, on or mistaken.
+var policyConfigs = map[string]map[string]any{
+	"off": {"limit": 3},
+	"on": {
+		"limit": 2, "strict": true, "mode": "b", "closed": map[string]any{"hours": []any{0, 1, 23}, "except": []any{"root"}},
+		"business_hours": map[string]any{
+			"start": 9, "end": 17, "levels": []any{"low", "high"}, "actions": []any{"server:register"}, "exempt_roles": []any{"admin"},
+		},
+		"ip_blocklist": []any{"fe80::/10"}, "ip_allowlist": []any{"10.0.0.0/31"}, "allow_private_ips": false, "vpn_ip_ranges": []any{"::1/128"},
+		"mfa_required_levels": []any{"high"}, "mfa_required_tools": []any{"x"}, "mfa_required_actions": []any{"policy:evaluate"},
+		"mfa_methods": []any{"totp"}, "mfa_exempt_roles": []any{"service"}, "max_amount": 1,
+	},
+	"mistaken": {
+		"limit": "3", "strict": 0, "mode": []any{"a"}, "closed": map[string]any{"hours": map[string]any{"a": 0}},
+		"business_hours": map[string]any{"start": "9", "levels": "low"}, "ip_blocklist": "10.0.0.1", "ip_allowlist": map[string]any{},
+		"mfa_required_levels": "high", "mfa_required_tools": map[string]any{"a": "x"}, "max_amount": "1",
+	},
 }
 
 // TestMemoIsExact asks random questions, each twice, and then questions that differ in one value from one of them. Every
@@ -63,38 +110,65 @@ decision := {"allow": true, "reason": sprintf("%v %v %v", [input.user.mfa_verifi
 func TestMemoIsExact(t *testing.T) {
 	bundles := map[string]string{"default policy": ""}
 	for name, policy := range remembering {
-		bundles[name] = writeFiles(t, map[string]string{"p.rego": policy})
+		bundles[name] = writeFiles(t, map[string]string{"p.rego": policy, "data.json": `{"modes": {"b": {"refuses": "x"}}}`})
 	}
 	for name, bundle := range bundles {
-		t.Run(name, func(t *testing.T) {
-			registry := prometheus.NewRegistry()
-			e := open(t, authz.Options{Bundle: bundle, PolicyConfig: map[string]any{"limit": 3}, Metrics: registry})
-			if a := e.Analysis(); !a.Memoised {
-				t.Fatalf("not memoised: %v", a.Why)
-			}
-			h := newHostile(uint64(len(name)))
-			people := make([]*authn.Principal, 12)
-			for i := range people {
-				people[i] = h.principal()
-			}
-			for range 100 {
-				in := h.input(people)
-				compareWithTopdown(t, e, in)
-				compareWithTopdown(t, e, in)
-			}
-			everything := callTool(analyst(), `{"x":null,"amount":1,"query":"q","limit":2}`)
-			everything.Resource = authz.Resource{Type: "user", ID: "ana"}
-			for _, in := range []*authz.Input{everything, h.input(people), h.input(people)} {
-				compareWithTopdown(t, e, in)
-				for _, in := range h.neighbours(in) {
-					compareWithTopdown(t, e, in)
-				}
-			}
-			if hits := lookups(t, registry, "hit"); hits < 50 {
-				t.Errorf("%v remembered", hits)
-			}
-		})
+		for setting, config := range policyConfigs {
+			t.Run(name+"/"+setting, func(t *testing.T) { memoIsExact(t, bundle, config, uint64(len(name))) })
+		}
 	}
+}
+
+func memoIsExact(t *testing.T, bundle string, config map[string]any, seed uint64) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	e := open(t, authz.Options{Bundle: bundle, PolicyConfig: config, Metrics: registry})
+	if a := e.Analysis(); !a.Memoised {
+		t.Fatalf("not memoised: %v", a.Why)
+	}
+	h := newHostile(seed)
+	people := make([]*authn.Principal, 12)
+	for i := range people {
+		people[i] = h.principal()
+	}
+	for range 100 {
+		in := h.input(people)
+		compareWithTopdown(t, e, in)
+		compareWithTopdown(t, e, in)
+	}
+	everything := callTool(analyst(), `{"x":null,"amount":1,"query":"q","limit":2}`)
+	everything.Resource = authz.Resource{Type: "user", ID: "ana"}
+	for _, in := range []*authz.Input{everything, h.input(people), h.input(people)} {
+		compareWithTopdown(t, e, in)
+		for _, in := range h.neighbours(in) {
+			compareWithTopdown(t, e, in)
+		}
+	}
+	if hits := lookups(t, registry, "hit"); hits < 50 {
+		t.Errorf("%v remembered", hits)
+	}
+}
+
+// FuzzMemo does as TestMemoIsExact with other seeds, and with settings that change while the engine runs.
+func FuzzMemo(f *testing.F) {
+	f.Add(uint64(1), true, "high", 0)
+	f.Add(uint64(2), false, "low", 23)
+	e := open(f, authz.Options{})
+	f.Fuzz(func(t *testing.T, seed uint64, allowPrivate bool, level string, hour int) {
+		err := e.Apply(authz.Settings{PolicyConfig: map[string]any{
+			"allow_private_ips": allowPrivate, "ip_allowlist": []any{"fe80::/10"}, "mfa_required_levels": []any{level},
+			"business_hours": map[string]any{"start": hour, "end": hour - 1, "levels": []any{level}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHostile(seed)
+		people := []*authn.Principal{h.principal(), h.principal()}
+		in := h.input(people)
+		for _, in := range append(h.neighbours(in), in, in, h.input(people)) {
+			compareWithTopdown(t, e, in)
+		}
+	})
 }
 
 // lookups returns how many look-ups had the given result.

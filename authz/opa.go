@@ -95,18 +95,18 @@ func (e *Engine) onCommit(ctx context.Context, txn storage.Transaction, event st
 	e.rebuild(ctx, txn, e.manager.GetCompiler())
 }
 
-// rebuild makes a snapshot of what was just committed. It runs under the store's write lock, hence before the activation
+// rebuild makes a program of what was just committed. It runs under the store's write lock, hence before the activation
 // returns, and reads through the given transaction only.
 func (e *Engine) rebuild(ctx context.Context, txn storage.Transaction, compiler *ast.Compiler) {
 	if e.source == nil && e.active.Load() == nil && len(compiler.Modules) == 0 {
 		return // the SDK's own first commit: its bundles have not arrived yet
 	}
-	s, err := newSnapshot(ctx, e.store, txn, compiler)
+	p, err := newProgram(ctx, e.store, txn, compiler)
 	if err != nil {
 		e.fail(failure{err: err})
 		return
 	}
-	e.install(s)
+	e.install(p)
 }
 
 // activate replaces the local policy in the SDK's store; the commit triggers do the rest.

@@ -25,7 +25,6 @@ type settings struct {
 	timeout      time.Duration
 	location     *time.Location
 	policyConfig *ast.Term
-	generation   uint64 // one for each policyConfig of an engine
 	latest       atomic.Pointer[moment]
 }
 
@@ -36,8 +35,12 @@ func (e *Engine) Apply(s Settings) error {
 	if err != nil {
 		return err
 	}
-	prepared.generation = e.generations.Add(1)
+	e.changing.Lock()
+	defer e.changing.Unlock()
 	e.settings.Store(prepared)
+	if s := e.active.Load(); s != nil {
+		e.active.Store(s.with(prepared))
+	}
 	return nil
 }
 

@@ -17,21 +17,30 @@ import (
 // entryPoint is the one rule that the engine asks for.
 const entryPoint = "data.sark.decision"
 
-// snapshot is one revision of the policy: compiler, data and what was made of them. It is immutable, so that a decision
-// that loaded one never sees another revision. Whatever answers faster than topdown belongs here too, built with it and
-// gone with it.
-type snapshot struct {
+// program is one revision of the policy: compiler and data, ready to be asked. It is immutable, so that a decision that
+// loaded one never sees another revision.
+type program struct {
 	revision string
+	compiler *ast.Compiler
+	private  storage.Store       // a copy of the data, which nothing ever writes
+	txn      storage.Transaction // the one read transaction on it, for as long as the program lives
 	query    rego.PreparedEvalQuery
 	options  []rego.EvalOption // the same for every evaluation; never appended to in place
 	blocks   bool              // the policy calls built-ins that wait for the network
-	reads    reads             // what the policy can read of the input
-	parts    *parts            // of its documents
-	memo     *memo             // of its decisions; nil when they depend on more than the input
 }
 
-// newSnapshot copies what a transaction of the SDK's store sees, and prepares the entry point on the copy.
-func newSnapshot(ctx context.Context, from storage.Store, txn storage.Transaction, compiler *ast.Compiler) (*snapshot, error) {
+// snapshot is a program under settings, and what was made of both. It is immutable but for what it remembers. Whatever
+// answers faster than topdown belongs here too, built with it and gone with it.
+type snapshot struct {
+	*program
+	settings *settings
+	reads    reads  // what the policy can read of the input
+	parts    *parts // of its documents
+	memo     *memo  // of its decisions; nil when they depend on more than the input
+}
+
+// newProgram copies what a transaction of the SDK's store sees, and prepares the entry point on the copy.
+func newProgram(ctx context.Context, from storage.Store, txn storage.Transaction, compiler *ast.Compiler) (*program, error) {
 	if len(compiler.Errors) > 0 {
 		return nil, fmt.Errorf("compile policy: %w", compiler.Errors)
 	}
@@ -46,39 +55,53 @@ func newSnapshot(ctx context.Context, from storage.Store, txn storage.Transactio
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{revision: revision, blocks: callsNetwork(compiler)}
-	s.analyse(compiler)
-	return s, s.prepare(ctx, inmem.NewFromASTObject(data), compiler)
+	p := &program{
+		revision: revision, compiler: compiler, private: inmem.NewFromASTObject(data), blocks: callsNetwork(compiler),
+	}
+	return p, p.prepare(ctx)
 }
 
-// analyse finds out what the policy can read: documents hold only that, and decisions are remembered by it.
-func (s *snapshot) analyse(compiler *ast.Compiler) {
-	s.reads = analyse(compiler, ast.MustParseRef(entryPoint))
+// prepare compiles the query. One read transaction serves every evaluation: in the SDK's store it would hold up the next
+// activation.
+func (p *program) prepare(ctx context.Context) (err error) {
+	if p.txn, err = p.private.NewTransaction(ctx); err != nil {
+		return fmt.Errorf("open policy data: %w", err)
+	}
+	p.query, err = rego.New(
+		rego.Query(entryPoint),
+		rego.Compiler(p.compiler),
+		rego.Store(p.private),
+		rego.Transaction(p.txn),
+	).PrepareForEval(ctx)
+	if err != nil {
+		return fmt.Errorf("prepare %s: %w", entryPoint, err)
+	}
+	p.options = evalOptions(p.txn)
+	return nil
+}
+
+// under finds out what the policy can read while data and policy_config are what they are: documents hold only that, and
+// decisions are remembered by it.
+func (p *program) under(set *settings) *snapshot {
+	s := &snapshot{program: p, settings: set}
+	s.reads = analyse(p.compiler, newDeadRules(p.compiler, p.private, p.txn, set.policyConfig))
 	w := want(&s.reads)
 	s.parts = newParts(w)
 	if s.reads.exact() {
 		s.memo = newMemo(w)
 	}
+	return s
 }
 
-// prepare compiles the query. Nothing ever writes to the private store, so one read transaction serves every evaluation
-// for as long as the snapshot lives; in the SDK's store it would hold up the next activation.
-func (s *snapshot) prepare(ctx context.Context, private storage.Store, compiler *ast.Compiler) error {
-	txn, err := private.NewTransaction(ctx)
-	if err != nil {
-		return fmt.Errorf("open policy data: %w", err)
+// with returns the snapshot under other settings. As long as policy_config is the same, so are the decisions: questions
+// hold the time of day, whatever its zone.
+func (s *snapshot) with(set *settings) *snapshot {
+	if !s.settings.policyConfig.Equal(set.policyConfig) {
+		return s.program.under(set)
 	}
-	s.query, err = rego.New(
-		rego.Query(entryPoint),
-		rego.Compiler(compiler),
-		rego.Store(private),
-		rego.Transaction(txn),
-	).PrepareForEval(ctx)
-	if err != nil {
-		return fmt.Errorf("prepare %s: %w", entryPoint, err)
-	}
-	s.options = evalOptions(txn)
-	return nil
+	changed := *s
+	changed.settings = set
+	return &changed
 }
 
 // copyData copies all data deeply: the SDK's store changes its objects in place on later commits.

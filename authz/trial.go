@@ -17,9 +17,8 @@ import (
 // Trial is a policy that is asked and never in force: what tests, lint, explain, replay and validation work with. It decides
 // as an Engine with the same bundle does, by the same code, but remembers nothing. It may be used by many goroutines.
 type Trial struct {
-	snapshot *snapshot
+	program  *program
 	settings *settings
-	compiler *ast.Compiler
 }
 
 // ReadBundle reads a local policy as an Engine does: a directory, a bundle file, or what is built in when path is empty.
@@ -38,7 +37,7 @@ func NewTrial(ctx context.Context, b *bundle.Bundle, s Settings, allowed *ast.Ca
 		compiler = compiler.WithCapabilities(allowed)
 	}
 	compiler.Compile(modulesOf(b))
-	t := &Trial{settings: prepared, compiler: compiler}
+	t := &Trial{settings: prepared}
 	data := b.Data
 	if data == nil {
 		data = map[string]any{}
@@ -48,7 +47,7 @@ func NewTrial(ctx context.Context, b *bundle.Bundle, s Settings, allowed *ast.Ca
 		if err := bundle.WriteManifestToStore(ctx, store, txn, localBundle, b.Manifest); err != nil {
 			return fmt.Errorf("store the manifest: %w", err)
 		}
-		t.snapshot, err = newSnapshot(ctx, store, txn, compiler)
+		t.program, err = newProgram(ctx, store, txn, compiler)
 		return err
 	})
 	if err != nil {
@@ -76,22 +75,23 @@ func (t *Trial) Decide(ctx context.Context, input []byte, options ...rego.EvalOp
 	if doc.Get(keyPolicyConfig) == nil {
 		doc.Insert(keyPolicyConfig, t.settings.policyConfig)
 	}
-	s := *t.snapshot
-	s.options = slices.Concat(s.options, options)
+	p := *t.program
+	p.options = slices.Concat(p.options, options)
 	now := time.Now()
-	d := s.decide(ctx, doc, now, now.Add(t.settings.timeout))
+	d := p.decide(ctx, doc, now, now.Add(t.settings.timeout))
 	d.ID = newID(now)
 	return d, nil
 }
 
-// Analysis says what the policy reads, and whether an engine would remember its decisions.
+// Analysis says what the policy reads, and whether an engine would remember its decisions. Documents bring a policy_config of
+// their own, so it holds for every one.
 func (t *Trial) Analysis() Analysis {
-	s := t.snapshot
-	return Analysis{Memoised: s.memo != nil, Reads: s.reads.names(), Why: s.reads.why}
+	r := analyse(t.program.compiler, nil)
+	return Analysis{Memoised: r.exact(), Reads: r.names(), Why: r.why}
 }
 
 // Compiler returns the compiled modules. They must not be changed.
-func (t *Trial) Compiler() *ast.Compiler { return t.compiler }
+func (t *Trial) Compiler() *ast.Compiler { return t.program.compiler }
 
 // EntryPoint is the rule that is asked.
 func EntryPoint() ast.Ref { return ast.MustParseRef(entryPoint) }

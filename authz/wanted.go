@@ -3,7 +3,8 @@ package authz
 import "slices"
 
 // wanted is what of the input a policy can read, in the terms of documents and keys. Documents hold no more than that, and
-// keys cover no less: what is in neither cannot change a decision.
+// keys cover no less: what is in neither cannot change a decision. policy_config is in no key, as it is the same for all
+// that one memo remembers.
 type wanted struct {
 	fields    fieldSet
 	arguments *selection // of the arguments; nil when none is read
@@ -12,7 +13,6 @@ type wanted struct {
 	// parameters says that arguments are read as input.tool.parameters, which are there only when the tool is.
 	parameters bool
 	context    bool
-	config     bool
 }
 
 // headers says which headers are read.
@@ -70,7 +70,6 @@ func (w *wanted) add(p inputPath, places [fields]inputPath) {
 		w.headers.add(rest)
 	}
 	w.context = w.context || p[0] == "context"
-	w.config = w.config || p[0] == "policy_config"
 }
 
 // below reports whether p and the given place overlap, and what p says beyond the place; nothing when it ends before.

@@ -19,8 +19,9 @@ deny["mfa_required.not_verified"] := "this needs a second factor" if {
 }
 
 factor_needed if {
+	levels := input.policy_config.mfa_required_levels
 	using
-	level in input.policy_config.mfa_required_levels
+	level in levels
 }
 
 factor_needed if {
