@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
 
@@ -33,6 +34,8 @@ type Registry interface {
 // EventReader reads the audit trail, newest first. A cursor that it did not give is store.ErrBadCursor.
 type EventReader interface {
 	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
+	// Forwarded returns how far the events of some writers are forwarded to receivers outside.
+	Forwarded(ctx context.Context, writers []uuid.UUID) (store.Forwarded, error)
 }
 
 // Discoverer asks an MCP server for its tools, in bounded time. The tools have no level yet. An error that says more than

@@ -29,7 +29,7 @@ func outcomes() []string {
 // eventPage is a page of the trail. Lag says how far the trail in the store may be behind this gateway: what it recorded
 // longer ago than that is there.
 type eventPage struct {
-	page[audit.Event]
+	page[store.MarkedEvent]
 	Lag float64 `json:"lag_seconds"`
 }
 
@@ -44,12 +44,21 @@ func (a *API) listEvents(ctx context.Context, r *request) error {
 	if err != nil {
 		return storeProblem(err, "audit trail")
 	}
-	items := found.Items
-	if items == nil {
-		items = []audit.Event{}
+	items, err := a.mark(ctx, found.Items)
+	if err != nil {
+		return err
 	}
-	out := eventPage{page[audit.Event]{Items: items, NextCursor: optional(found.NextCursor), HasMore: found.HasMore}, lag.Seconds()}
+	out := eventPage{page[store.MarkedEvent]{Items: items, NextCursor: optional(found.NextCursor), HasMore: found.HasMore}, lag.Seconds()}
 	return writeJSON(r.out, fasthttp.StatusOK, out)
+}
+
+// mark adds to events whether receivers outside have them. It is asked after the events, so that what is said to be forwarded is.
+func (a *API) mark(ctx context.Context, events []audit.Event) ([]store.MarkedEvent, error) {
+	forwarded, err := a.o.Audit.Forwarded(ctx, store.Writers(events))
+	if err != nil {
+		return nil, storeProblem(err, "audit trail")
+	}
+	return forwarded.Mark(events), nil
 }
 
 func (a *API) lag() time.Duration {
@@ -110,7 +119,11 @@ func (a *API) event(ctx context.Context, r *request) error {
 			Detail: "No event has this id; one that was just recorded may be on its way into the store",
 		}
 	}
-	return writeJSON(r.out, fasthttp.StatusOK, found.Items[0])
+	items, err := a.mark(ctx, found.Items)
+	if err != nil {
+		return err
+	}
+	return writeJSON(r.out, fasthttp.StatusOK, items[0])
 }
 
 // address reads an IP address, invalid when absent.

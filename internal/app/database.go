@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -30,6 +31,7 @@ type Database interface {
 	RevokeAPIKey(ctx context.Context, id string) error
 	PendingChanges(ctx context.Context, limit int) ([]store.Change, error)
 	AcknowledgeChange(ctx context.Context, id int64) error
+	SetForwarded(ctx context.Context, writer uuid.UUID, receivers []store.Receiver) error
 	RotateAPIKey(ctx context.Context, id string, next store.APIKey, until time.Time) error
 	Ping(ctx context.Context) error
 	Close() error

@@ -35,7 +35,7 @@ func OpenTrail(ctx context.Context, c *configs.Config) (siem.Trail, error) {
 // openSIEM sets a lane to work for every receiver. They are stopped after the last event was recorded.
 func (g *gateway) openSIEM(context.Context) error {
 	if len(g.c.Audit.SIEM) == 0 {
-		return nil
+		return g.forgetReceivers()
 	}
 	metrics, err := siem.NewMetrics(g.metrics)
 	if err != nil {
@@ -69,10 +69,14 @@ func (g *gateway) runSIEM() {
 	for _, lane := range g.siem {
 		running.Go(func() { lane.Run(ctx) })
 	}
+	f := &forwarding{lanes: g.siem, writer: g.spool.Writer(), db: g.db, log: g.log}
+	running.Go(func() { f.run(ctx) })
 	g.life.onStop("siem", func(bounded context.Context) error {
 		cancel()
 		running.Wait()
-		return errors.Join(g.spool.Sync(), g.drainSIEM(bounded))
+		err := errors.Join(g.spool.Sync(), g.drainSIEM(bounded))
+		f.report(bounded)
+		return err
 	})
 }
 

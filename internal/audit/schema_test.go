@@ -74,6 +74,10 @@ the writer's id. Numbers of a writer are without holes, except where an event of
 and ~audit_retention~ one signed mark per removal by age: everything that was stored before ~cutoff~ may be gone, by ~rule~. An
 event of type ~audit_retention~ says the same, with ~before~, ~events~ and ~chunks~ in its details.
 
+~audit_forwarded~ holds up to which number each receiver (~audit.siem~) of a writer has its events. The view
+~audit_events_forwarded~ has the columns of the trail and ~siem_forwarded~: whether all receivers of its writer have the event,
+NULL without receivers.
+
 ~audit_rollups~ counts events by ~hour~, ~server_id~, ~server_name~, ~tool_name~, ~decision~ and ~outcome~ (an empty text for
 NULL): ~events~, and the sums of ~duration_us~, ~upstream_us~, ~bytes_in~ and ~bytes_out~. In mode ~timescale~ the continuous
 aggregate ~audit_rollups_hourly~ has the same columns. ~audit_rollup_dirty~ lists the hours that are to be counted again.

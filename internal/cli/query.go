@@ -11,7 +11,6 @@ import (
 
 	"sark/configs"
 	"sark/internal/app"
-	"sark/internal/audit"
 	"sark/store"
 	"sark/store/spool"
 )
@@ -29,7 +28,8 @@ func (p *program) auditQueryCommand() *cobra.Command {
 		`It opens the database in data_dir, or of store.url, and needs no running gateway; events of all gateways that
 share it are found. Filters are joined by AND. When there is more than --limit, the cursor for the next events
 is told on standard error, and so are events that wait in the spool of data_dir for the database. With
---output json each event is one line with all of its columns, times in UTC. --id looks one event up, however
+--output json each event is one line with all of its columns, times in UTC, and siem_forwarded: whether every
+receiver of audit.siem has it, null without receivers. --id looks one event up, however
 long the trail is; none of that id is a failure. To watch the trail, see sark audit tail.`,
 		"docs/audit-schema.md", "sark audit query --decision deny --since 24h", "sark audit query --user ana --tool refund_order --output json",
 		"sark audit query --severity high,critical --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z")
@@ -100,7 +100,11 @@ func printPages(ctx context.Context, db app.Database, f store.EventFilter, to *e
 		if err != nil {
 			return "", err
 		}
-		events, err := eventsOf(page.Items)
+		forwarded, err := db.Forwarded(ctx, store.Writers(page.Items))
+		if err != nil {
+			return "", err
+		}
+		events, err := eventsOf(forwarded.Mark(page.Items))
 		if err != nil {
 			return "", err
 		}
@@ -116,7 +120,7 @@ func printPages(ctx context.Context, db app.Database, f store.EventFilter, to *e
 }
 
 // eventsOf brings events into the form in which the API gives them.
-func eventsOf(items []audit.Event) ([]event, error) {
+func eventsOf[E json.Marshaler](items []E) ([]event, error) {
 	events := make([]event, len(items))
 	for i := range items {
 		text, err := items[i].MarshalJSON()
@@ -124,7 +128,7 @@ func eventsOf(items []audit.Event) ([]event, error) {
 			err = json.Unmarshal(text, &events[i])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read event %s: %w", items[i].ID, err)
+			return nil, fmt.Errorf("read an event: %w", err)
 		}
 	}
 	return events, nil

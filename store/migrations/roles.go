@@ -113,20 +113,24 @@ func rolesGranted(ctx context.Context, db querier) (granted bool, err error) {
 }
 
 // grantsMark is kept with the database. It changes whenever grants does.
-const grantsMark = "sark roles 1"
+const grantsMark = "sark roles 2"
 
-// grants lists what the roles may. Offsets and digests have policies, by which a login sees and moves those of its own writers
-// alone; events have none, since COPY cannot pass one, but nobody reads what they may only insert.
+// grants lists what the roles may. Offsets, digests and what was forwarded have policies, by which a login sees and moves those of its
+// own writers alone; events have none, since COPY cannot pass one, but nobody reads what they may only insert.
 func grants() []string {
 	const own = "login IS NULL OR login = current_user"
-	ofOwn := "EXISTS (SELECT FROM audit_writer_offset o WHERE o.writer_id = audit_digests.writer_id AND o.login = current_user)"
+	ofOwn := func(table string) string {
+		return "(EXISTS (SELECT FROM audit_writer_offset o WHERE o.writer_id = " + table + ".writer_id AND o.login = current_user))"
+	}
 	readers := RoleReader + ", " + RoleAdmin
 	return []string{
 		"DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO " + RoleWriter + ", " + readers + "', current_schema()); END $$",
 		"GRANT INSERT ON audit_events, audit_rollup_dirty, decision_inputs TO " + RoleWriter,
 		"GRANT SELECT, INSERT ON audit_digests TO " + RoleWriter,
 		"GRANT SELECT, INSERT, UPDATE (last_seq, updated_at, login) ON audit_writer_offset TO " + RoleWriter,
-		"GRANT SELECT ON audit_events, audit_digests, audit_writer_offset, audit_retention, audit_rollups, decision_inputs, " + versionTable + " TO " + readers,
+		"GRANT SELECT, INSERT, UPDATE (last_seq, updated_at), DELETE ON audit_forwarded TO " + RoleWriter,
+		"GRANT SELECT ON audit_events, audit_digests, audit_writer_offset, audit_forwarded, audit_events_forwarded, audit_retention, audit_rollups, decision_inputs, " +
+			versionTable + " TO " + readers,
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON mcp_servers, mcp_tools, api_keys, registry_outbox TO " + RoleAdmin,
 		"DO $$ BEGIN IF to_regclass('" + RollupView + "') IS NOT NULL THEN EXECUTE 'GRANT SELECT ON " + RollupView + " TO " + readers +
 			"'; END IF; END $$",
@@ -137,9 +141,14 @@ func grants() []string {
 		"DROP POLICY IF EXISTS sark_read ON audit_writer_offset",
 		"CREATE POLICY sark_read ON audit_writer_offset FOR SELECT TO " + readers + " USING (true)",
 		"DROP POLICY IF EXISTS sark_own ON audit_digests",
-		"CREATE POLICY sark_own ON audit_digests USING (" + ofOwn + ") WITH CHECK (" + ofOwn + ")",
+		"CREATE POLICY sark_own ON audit_digests USING " + ofOwn("audit_digests") + " WITH CHECK " + ofOwn("audit_digests"),
 		"DROP POLICY IF EXISTS sark_read ON audit_digests",
 		"CREATE POLICY sark_read ON audit_digests FOR SELECT TO " + readers + " USING (true)",
+		"ALTER TABLE audit_forwarded ENABLE ROW LEVEL SECURITY",
+		"DROP POLICY IF EXISTS sark_own ON audit_forwarded",
+		"CREATE POLICY sark_own ON audit_forwarded USING " + ofOwn("audit_forwarded") + " WITH CHECK " + ofOwn("audit_forwarded"),
+		"DROP POLICY IF EXISTS sark_read ON audit_forwarded",
+		"CREATE POLICY sark_read ON audit_forwarded FOR SELECT TO " + readers + " USING (true)",
 		"COMMENT ON TABLE audit_digests IS '" + grantsMark + "'",
 	}
 }

@@ -135,7 +135,7 @@ func TestWriterRole(t *testing.T) {
 
 	refused(t, writer, "SELECT FROM audit_events", "UPDATE audit_events SET reason = ''", "DELETE FROM audit_events",
 		"TRUNCATE audit_events", "COPY audit_events TO STDOUT", "DROP TABLE audit_events", "SELECT FROM audit_rollups", "SELECT FROM decision_inputs",
-		"DELETE FROM audit_digests", "UPDATE audit_digests SET merkle_root = ''", "DELETE FROM audit_writer_offset",
+		"DELETE FROM audit_digests", "UPDATE audit_digests SET merkle_root = ''", "DELETE FROM audit_writer_offset", "SELECT FROM audit_events_forwarded",
 		"INSERT INTO audit_retention VALUES (now(), '', now(), '', '')", "SELECT FROM mcp_servers", "SELECT FROM api_keys",
 		"INSERT INTO audit_digests VALUES (gen_random_uuid(), 1, 1, '', '', '', '', now())")
 	refused(t, api, "UPDATE audit_events SET reason = ''", "DELETE FROM audit_events", "TRUNCATE audit_events", "DELETE FROM audit_digests",
@@ -143,6 +143,7 @@ func TestWriterRole(t *testing.T) {
 	reader := login(t, address, migrations.RoleReader)
 	refused(t, reader, "INSERT INTO audit_rollup_dirty (hour) VALUES (now())", "SELECT FROM api_keys", "DELETE FROM audit_events")
 
+	do(t, connect(t, reader), "SELECT siem_forwarded FROM audit_events_forwarded")
 	trail, err := postgres.OpenTrail(t.Context(), reader)
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +178,15 @@ func TestWritersMoveTheirOwnOffset(t *testing.T) {
 	tag, err := conn.Exec(t.Context(), "UPDATE audit_writer_offset SET last_seq = 0")
 	if err != nil || tag.RowsAffected() != 0 {
 		t.Errorf("%s, error %v", tag, err)
+	}
+	if err := one.SetForwarded(t.Context(), id, []store.Receiver{{Name: "soc", Seq: 2}}); err != nil {
+		t.Errorf("a writer may not say what its receivers have: %v", err)
+	}
+	if err := other.SetForwarded(t.Context(), id, []store.Receiver{{Name: "soc", Seq: 6}}); err == nil {
+		t.Error("another login said what a writer's receivers have")
+	}
+	if got, err := one.Forwarded(t.Context(), []uuid.UUID{id}); err != nil || got[id] != 2 {
+		t.Errorf("forwarded up to %d, error %v", got[id], err)
 	}
 	refused(t, thief, fmt.Sprintf("INSERT INTO audit_writer_offset (writer_id, last_seq, updated_at, login) VALUES ('%s', 0, now(), NULL)", uuid.New()))
 	if err := one.AppendEvents(t.Context(), id, 2, 6, tuples[2:]); err != nil {

@@ -32,6 +32,8 @@ type Store interface {
 	Events(ctx context.Context, f store.EventFilter) (store.EventPage, error)
 	AppendBatch(ctx context.Context, b store.Batch) error
 	Digests(ctx context.Context, writer uuid.UUID, after int64, limit int) ([]store.Digest, error)
+	SetForwarded(ctx context.Context, writer uuid.UUID, receivers []store.Receiver) error
+	Forwarded(ctx context.Context, writers []uuid.UUID) (store.Forwarded, error)
 	Rollups(ctx context.Context, f store.RollupFilter) (store.RollupPage, error)
 	store.Keeper
 
@@ -54,7 +56,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"ServerTools": serverTools, "ServersAreWrittenTogether": serversAreWrittenTogether,
 		"APIKeys": apiKeys, "APIKeyRotation": rotation, "EventsComeBackUnchanged": eventsComeBackUnchanged, "AppendIsFenced": appendIsFenced,
 		"AppendIsAtomic": appendIsAtomic, "EventPages": eventPages, "EventFilters": eventFilters,
-		"Rollups": rollups, "RollupFilters": rollupFilters, "LateEventsAreCounted": lateEventsAreCounted,
+		"Forwarded": forwarded,
+		"Rollups":   rollups, "RollupFilters": rollupFilters, "LateEventsAreCounted": lateEventsAreCounted,
 		"Expire": expire, "ExpireKeepsWhatCameLate": expireKeepsWhatCameLate,
 		"ClosedStoreSaysSo": closedStoreSaysSo,
 		"DecisionInputs":    decisionInputs, "BadDecisionInputs": badDecisionInputs,

@@ -14,6 +14,7 @@ BEGIN
     FOR i IN 1 .. cardinality(names) LOOP
         EXECUTE format('ALTER INDEX %I RENAME TO %I', names[i], left(names[i], 56) || '_before');
     END LOOP;
+    DROP VIEW IF EXISTS audit_events_forwarded;
     ALTER TABLE audit_events RENAME TO audit_events_before;
     CREATE TABLE audit_events (LIKE audit_events_before INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE ("timestamp");
     ALTER TABLE audit_events ADD CONSTRAINT audit_events_pkey PRIMARY KEY (id, "timestamp");
@@ -40,5 +41,6 @@ BEGIN
     FOR ahead IN 0 .. 7 LOOP
         PERFORM sark_audit_partition(first + ahead);
     END LOOP;
+    PERFORM sark_forwarded_view();
 END
 $$;
