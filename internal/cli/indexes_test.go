@@ -50,17 +50,17 @@ func TestIndexesApply(t *testing.T) {
 	if r.Code != 0 || !regexp.MustCompile(`(?m)^idx_mcp_servers_team +mcp_servers +table +missing +present +\d+.*s$`).MatchString(r.Out) {
 		t.Errorf("apply: %+v", r)
 	}
-	if diff := cmp.Diff(`[8/18] `+create+`
+	if diff := cmp.Diff(`[8/19] `+create+`
 ANALYZE mcp_servers
 ANALYZE mcp_tools
 ANALYZE audit_events
 ANALYZE decision_inputs
-18 of 18 indexes are valid; 1 built, 0 failed
+19 of 19 indexes are valid; 1 built, 0 failed
 `, r.Err); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
 	again := runWith(t, environ, "", "indexes", "apply", "--output", "json")
-	if n := strings.Count(again.Out, `"before":"present","now":"present","statements":[]`); n != 18 || again.Code != 0 {
+	if n := strings.Count(again.Out, `"before":"present","now":"present","statements":[]`); n != 19 || again.Code != 0 {
 		t.Errorf("again: %d present, %+v", n, again)
 	}
 }
@@ -86,7 +86,7 @@ func TestIndexesApplyFails(t *testing.T) {
 	}
 	for _, want := range []string{
 		`sark: index idx_mcp_servers_team: it is different; it is on (owner_id) instead of (team_id): drop it with "DROP INDEX`,
-		`(SQLSTATE 42P07); another relation has its name: rename that one`, "16 of 18 indexes are valid; 1 built, 2 failed\n",
+		`(SQLSTATE 42P07); another relation has its name: rename that one`, "17 of 19 indexes are valid; 1 built, 2 failed\n",
 	} {
 		if !strings.Contains(r.Err, want) {
 			t.Errorf("standard error lacks %q:\n%s", want, r.Err)
@@ -99,7 +99,7 @@ func TestIndexesOnSQLite(t *testing.T) {
 	run(t, "migrate", "--data-dir", dir)
 
 	r := run(t, "indexes", "apply", "--data-dir", dir)
-	if r.Code != 0 || r.Err != "18 of 18 indexes are valid; 0 built, 0 failed\n" {
+	if r.Code != 0 || r.Err != "19 of 19 indexes are valid; 0 built, 0 failed\n" {
 		t.Errorf("apply: %+v", r)
 	}
 	compare(t, result{1, "", "sark: the database is the SQLite file " + dir + "/sark.db: SQLite does not count how often an index is used; " +

@@ -45,6 +45,7 @@ func trail() []Index {
 		{"idx_audit_events_time_id", events, `"timestamp" DESC, id DESC`, "", "pages of the trail"},
 		{"idx_audit_events_server_name_time", events, `server_name, "timestamp" DESC`, "", "trail of a server, by its name"},
 		{"idx_audit_events_tool_time", events, `tool_name, "timestamp" DESC`, `tool_name IS NOT NULL`, "trail of a tool"},
+		{"idx_audit_events_writer_seq", events, `writer_id, seq`, "", "trail of a writer by its numbers: audit verify, and receivers that were away"},
 		{"idx_decision_inputs_time", inputs, `"timestamp" DESC`, "", "newest decision inputs"},
 	}
 }

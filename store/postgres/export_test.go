@@ -32,5 +32,8 @@ func Traced(o Options, t pgx.QueryTracer) Options {
 // RollupQuery is the statement of Rollups, where the gateways count, and its arguments.
 func RollupQuery(f store.RollupFilter) (string, []any) { return rollupQuery(f, false) }
 
+// SpanQuery is the statement by which a Trail reads events of a writer; its arguments are writer, first and last number.
+func SpanQuery() string { return declareSpan() }
+
 // CopyBytes is what the server is sent for tuples.
 func CopyBytes(tuples [][]byte) io.Reader { return &copyStream{tuples: tuples} }

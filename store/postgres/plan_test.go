@@ -170,6 +170,12 @@ func TestPlans(t *testing.T) {
 				}
 				p.check(t, "events: "+name, q.index, sql, args)
 			}
+			id := storetest.Event(0).ID // of the writer
+			p.check(t, "catching up", "writer_seq", postgres.SpanQuery(), []any{id, 9000, 9999})
+			whole := p.explain(t, postgres.SpanQuery(), []any{id, 1, 20_000})
+			if strings.Contains(whole, "Sort\n") {
+				t.Errorf("to verify the trail sorts all of it:\n%s", whole)
+			}
 			for name, f := range rollupFilters() {
 				sql, args := postgres.RollupQuery(f)
 				p.check(t, "rollups: "+name, "rollups_pkey", sql, args)
@@ -277,6 +283,7 @@ func filled(t *testing.T, reshape func(testing.TB, string)) *pgx.Conn {
 		`INSERT INTO registry_outbox (subject, subject_id, operation, created_at) SELECT 'server', n, 'create', now() FROM generate_series(1, 5000) n`,
 		`INSERT INTO audit_writer_offset (writer_id, last_seq, updated_at) SELECT gen_random_uuid(), n, now() FROM generate_series(1, 5000) n`,
 		`INSERT INTO audit_digests SELECT gen_random_uuid(), n, n, '', '', '', 'k', now() FROM generate_series(1, 5000) n`,
+		`INSERT INTO audit_forwarded SELECT gen_random_uuid(), 'soc', n, now() FROM generate_series(1, 5000) n`,
 		`INSERT INTO audit_retention SELECT timestamptz '2020-01-01' + n * interval '1 hour', '', now(), 'k', '' FROM generate_series(1, 5000) n`,
 		`INSERT INTO decision_inputs (decision_id, "timestamp", input, allow, rule) SELECT gen_random_uuid(),
 			timestamptz '2026-11-23 10:00' + n * interval '1 second', '{}', true, 'rbac.grant' FROM generate_series(1, 5000) n`,

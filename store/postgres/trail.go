@@ -100,8 +100,7 @@ func (t *Trail) RetentionMarks(ctx context.Context) ([]store.RetentionMark, erro
 	return marks, nil
 }
 
-// Events implements store.Trail. There is no index by number: the server sorts, and a cursor brings the rows in slices, so
-// that digests can be read in between.
+// Events implements store.Trail. A cursor brings the rows in slices, so that digests can be read in between.
 func (t *Trail) Events(ctx context.Context, span store.Span) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {
 		if err := t.read(ctx, span, yield); err != nil {
@@ -111,8 +110,7 @@ func (t *Trail) Events(ctx context.Context, span store.Span) iter.Seq2[store.Row
 }
 
 func (t *Trail) read(ctx context.Context, span store.Span, yield func(store.Row, error) bool) (err error) {
-	declare := "DECLARE trail NO SCROLL CURSOR FOR " + selectEvents + " WHERE writer_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, id"
-	if _, err := t.tx.Exec(ctx, declare, pgx.QueryExecModeExec, span.Writer, span.First, span.Last); err != nil {
+	if _, err := t.tx.Exec(ctx, declareSpan(), pgx.QueryExecModeExec, span.Writer, span.First, span.Last); err != nil {
 		return err
 	}
 	defer func() {
@@ -130,6 +128,11 @@ func (t *Trail) read(ctx context.Context, span store.Span, yield func(store.Row,
 			}
 		}
 	}
+}
+
+// declareSpan reads events of a writer by their numbers, in the order of the index: the server sorts nothing.
+func declareSpan() string {
+	return "DECLARE trail NO SCROLL CURSOR FOR " + selectEvents + " WHERE writer_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq"
 }
 
 // fetch reads the next slice of rows, whole, so that the connection is free while they are looked at.

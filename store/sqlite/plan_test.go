@@ -87,6 +87,8 @@ func TestPlans(t *testing.T) {
 			}
 			checkPlan(t, db, index, query, args)
 		}
+		writer := storetest.Event(0).ID
+		checkPlan(t, db, "USING INDEX idx_audit_events_writer_seq (writer_id=? AND seq>? AND seq<?)", sqlite.SpanQuery(), []any{writer[:], 1, 5000})
 		query, args := sqlite.RollupQuery(store.RollupFilter{From: storetest.Epoch, To: storetest.Epoch.Add(time.Hour), Server: "server-2"})
 		checkPlan(t, db, "SEARCH audit_rollups USING INDEX sqlite_autoindex_audit_rollups_1", query, args)
 	}
@@ -129,6 +131,9 @@ func checkPlan(t *testing.T, db *sql.DB, index, query string, args []any) {
 	}
 	if text := strings.Join(plan, "\n"); !strings.Contains(text, index) {
 		t.Errorf("%s does not use index %s:\n%s", query, index, text)
+	}
+	if text := strings.Join(plan, "\n"); query == sqlite.SpanQuery() && strings.Contains(text, "TEMP B-TREE") {
+		t.Errorf("to verify the trail sorts all of it:\n%s", text)
 	}
 }
 
