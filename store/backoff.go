@@ -6,21 +6,18 @@ import (
 	"time"
 )
 
-// The pauses between attempts while the sink is away.
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = 30 * time.Second
-)
+// firstPause is that between the first two attempts while the sink is away.
+const firstPause = 100 * time.Millisecond
 
-// backoff is a pause that doubles with every failure. The zero backoff begins with the first pause.
-type backoff struct{ next time.Duration }
+// backoff is a pause that doubles with every failure, up to longest.
+type backoff struct{ next, longest time.Duration }
 
 // reset is called after a success.
 func (b *backoff) reset() { b.next = 0 }
 
 // wait pauses for half to all of the next pause, so that many shippers do not come back at once; false when ctx ends.
 func (b *backoff) wait(ctx context.Context) bool {
-	b.next = min(max(2*b.next, firstPause), lastPause)
+	b.next = min(max(2*b.next, firstPause), b.longest)
 	timer := time.NewTimer(b.next/2 + rand.N(b.next/2)) //nolint:gosec // jitter is no secret
 	defer timer.Stop()
 	select {

@@ -55,6 +55,7 @@ type Checkpointer interface {
 const (
 	DefaultBatch    = 5000
 	DefaultInterval = 250 * time.Millisecond
+	DefaultPause    = 30 * time.Second
 )
 
 // DefaultPatience lets a failover or a restart of the database pass, and is less than a container is given to end.
@@ -69,6 +70,9 @@ type ShipperOptions struct {
 	Batch int
 	// Interval is how long an event waits for others before it is stored; 0 is DefaultInterval.
 	Interval time.Duration
+	// LongestPause is that between two attempts while the sink is away: they begin 100 ms apart, and each pause is twice as long
+	// as the one before, less up to half of it at random; 0 is DefaultPause. From 100 ms on.
+	LongestPause time.Duration
 	// DeadDir is the folder into which events go that the sink can never take, one JSON file each; required.
 	DeadDir string
 	// Key signs a digest of each batch, which the sink, a DigestSink then, stores with it; nil signs none.
@@ -95,6 +99,12 @@ func (o ShipperOptions) withDefaults() (ShipperOptions, error) {
 	}
 	if o.Patience == 0 {
 		o.Patience = DefaultPatience
+	}
+	if o.LongestPause == 0 {
+		o.LongestPause = DefaultPause
+	}
+	if o.LongestPause < firstPause {
+		return o, fmt.Errorf("option LongestPause %v is out of range", o.LongestPause)
 	}
 	if o.Batch < 1 || o.Batch > 5000 || o.Interval < 0 || o.Patience < 0 {
 		return o, fmt.Errorf("option Batch %d, Interval %v or Patience %v is out of range", o.Batch, o.Interval, o.Patience)
@@ -151,7 +161,7 @@ func NewShipper(o ShipperOptions) (*Shipper, error) {
 // Run ships until ctx ends, and then returns nil; what is left stays in the source. While the sink is away it tries again
 // after growing pauses. To drain at the end, call Flush after Run has returned.
 func (s *Shipper) Run(ctx context.Context) error {
-	var pause backoff
+	pause := backoff{longest: s.o.LongestPause}
 	tick := time.NewTicker(s.o.Interval)
 	defer tick.Stop()
 	for {
@@ -198,7 +208,7 @@ func (s *Shipper) Flush(ctx context.Context) error {
 		return fmt.Errorf("flush audit events: %w", err)
 	}
 	var target int64
-	var pause backoff
+	pause := backoff{longest: s.o.LongestPause}
 	since := time.Now() // of the last success
 	for first := true; ; first = false {
 		_, err := s.ship(ctx)

@@ -74,9 +74,6 @@ func build(t *testing.T, dir string, wrap func(*sqlite.DB) store.Sink) *house {
 	return h
 }
 
-// patience is longer than any test's own limit, but for those that are about it.
-const patience = time.Minute
-
 func plain(db *sqlite.DB) store.Sink { return db }
 
 func check(t testing.TB, err error) {

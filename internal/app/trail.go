@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"go.uber.org/zap"
 
+	"sark/configs"
 	"sark/store"
 	"sark/store/spool"
 )
@@ -40,7 +42,7 @@ func (g *gateway) openSpool(context.Context) (err error) {
 	}
 	shipper, err := store.NewShipper(store.ShipperOptions{
 		Source: g.spool, Sink: g.db, Key: g.signer, DigestFile: file, Batch: g.c.Audit.BatchRows, Interval: g.c.Audit.BatchInterval,
-		DeadDir: filepath.Join(g.c.SpoolDir(), "dead"), Log: g.log, Metrics: g.metrics,
+		DeadDir: filepath.Join(g.c.SpoolDir(), "dead"), Log: g.log, Metrics: g.metrics, LongestPause: longestPause(g.c),
 	})
 	if err != nil {
 		return err
@@ -55,6 +57,15 @@ func (g *gateway) openSpool(context.Context) (err error) {
 		return errors.Join(<-done, shipper.Flush(bounded))
 	})
 	return nil
+}
+
+// longestPause bounds how long the shipper leaves a database alone that refuses events. A server that comes back should not be
+// run over by all of its gateways; a file in which another process was writing has this gateway only.
+func longestPause(c *configs.Config) time.Duration {
+	if c.Store.URL == "" {
+		return time.Second
+	}
+	return store.DefaultPause
 }
 
 // openDigestFile opens the copy of the digests, nil when none is kept.
