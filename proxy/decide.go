@@ -128,8 +128,7 @@ func (h *Handler) visible(x *Exchange, list, id string) bool {
 		mine, err := h.hasTask(x, id)
 		return mine && err == nil
 	}
-	x.item = x.input
-	in := &x.item
+	in := x.aside()
 	in.Phase = authz.PhaseList
 	in.Tool, in.Resource = authz.Tool{}, authz.Resource{ID: id}
 	switch list {

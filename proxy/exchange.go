@@ -77,10 +77,10 @@ type Exchange struct {
 	out      counters
 	recorded bool
 	event    audit.Event
-	text     []byte      // copies of request bytes that must outlive changes to the request's headers
-	input    authz.Input // of the decision
-	item     authz.Input // of a question about one item of a list
-	scratch  []byte      // for values on their way into a header, the trail or a reply
+	text     []byte       // copies of request bytes that must outlive changes to the request's headers
+	input    authz.Input  // of the decision
+	item     *authz.Input // see aside
+	scratch  []byte       // for values on their way into a header, the trail or a reply
 
 	attributes []byte // the caller's, as the trail has them
 	sift       sift
@@ -105,7 +105,7 @@ type counters struct {
 // begin starts an exchange: the only step that cannot refuse.
 func (h *Handler) begin(ctx *fasthttp.RequestCtx) *Exchange {
 	x := h.pool.Get().(*Exchange)
-	*x = Exchange{h: h, ctx: ctx, Start: h.o.Now(), text: x.text[:0], scratch: x.scratch, attributes: x.attributes, sift: x.sift}
+	*x = Exchange{h: h, ctx: ctx, Start: h.o.Now(), text: x.text[:0], scratch: x.scratch, attributes: x.attributes, item: x.item, sift: x.sift}
 	x.ID = audit.NewID(x.Start)
 	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
 		x.Client = a.AddrPort().Addr().Unmap()
@@ -138,10 +138,20 @@ func (x *Exchange) keep(b []byte) string {
 	}
 	from := len(x.text)
 	if cap(x.text)-from < len(b) { // older texts keep their own memory
-		x.text, from = make([]byte, 0, max(1024, 2*len(b))), 0
+		x.text, from = make([]byte, 0, max(256, 2*len(b))), 0
 	}
 	x.text = append(x.text, b...)
 	return mcp.Text(x.text[from:len(x.text):len(x.text)])
+}
+
+// aside returns a copy of the decision's input, to ask about one item of a list or a message of the server. It is the same
+// memory each time, which an exchange without such questions does not hold.
+func (x *Exchange) aside() *authz.Input {
+	if x.item == nil {
+		x.item = new(authz.Input)
+	}
+	*x.item = x.input
+	return x.item
 }
 
 // isRPC reports whether the caller expects JSON-RPC replies.

@@ -52,7 +52,7 @@ type lease[C pooled] struct {
 	r       *bufio.Reader
 	rolling *rollingConn // nil for connections that were not dialled here
 	closing bool         // the server closes the connection after its reply
-	small   bool         // r is one of smallReaders
+	small   *sync.Pool   // where r is from; nil when it is from pool
 }
 
 func newLease[C pooled](pool connPool[C], c C) lease[C] {
@@ -149,25 +149,35 @@ func (l *lease[C]) headError(err error) error {
 	return fmt.Errorf("read reply header: %w", err)
 }
 
-// streamBuffer is how many bytes a lease holds to read an event stream, which may be silent for hours.
-const streamBuffer = 4096
+// How many bytes a lease holds to read an event stream: that of a call, which will soon be over, and one that may be silent
+// for hours.
+const (
+	streamBuffer = 4 << 10
+	idleBuffer   = 512
+)
 
-// smallReaders are for event streams: those of a pool hold as much as a head may be long.
-var smallReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, streamBuffer) }}
+// The readers of event streams; those of a pool hold as much as a head may be long.
+var (
+	streamReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, streamBuffer) }}
+	idleReaders   = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, idleBuffer) }}
+)
 
-// shrink changes to a small reader, unless more has come than it can hold.
-func (l *lease[C]) shrink() {
-	come := l.buffered()
-	if len(come) > streamBuffer {
+// shrink changes to a small reader, unless more has come than it can hold. idle says that the stream may be silent for long.
+func (l *lease[C]) shrink(idle bool) {
+	come, small := l.buffered(), &streamReaders
+	switch {
+	case len(come) > streamBuffer:
 		return
+	case idle && len(come) <= idleBuffer:
+		small = &idleReaders
 	}
-	r := smallReaders.Get().(*bufio.Reader)
+	r := small.Get().(*bufio.Reader)
 	r.Reset(&continued{come: come, rest: l.c.Conn()})
 	if len(come) > 0 {
 		_, _ = r.Peek(len(come)) // cannot fail: they are here
 	}
 	l.pool.ReleaseReader(l.r)
-	l.r, l.small = r, true
+	l.r, l.small = r, small
 }
 
 // continued reads what has come already, at once, and then the rest.
@@ -190,9 +200,9 @@ func (c *continued) Read(p []byte) (int, error) {
 // the server sent more than its reply, which would be taken for the next one, or when enough others are idle.
 func (l *lease[C]) give(dirty bool) {
 	dirty = dirty || l.closing || l.r.Buffered() > 0
-	if l.small {
+	if l.small != nil {
 		l.r.Reset(nil)
-		smallReaders.Put(l.r)
+		l.small.Put(l.r)
 	} else {
 		l.pool.ReleaseReader(l.r)
 	}

@@ -13,6 +13,10 @@ import (
 	"go.uber.org/zap"
 )
 
+// writeBuffer is how many bytes of a reply the server collects before it writes: a usual reply with its head. Every open stream
+// holds as many. A reply in memory that is longer goes out by one writev, without a copy.
+const writeBuffer = 3 << 10
+
 // ListenerOptions are the limits of a listener.
 type ListenerOptions struct {
 	// ReadTimeout is how long a request may take to arrive; default 30 s.
@@ -71,7 +75,7 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
 		MaxRequestBodySize:           4 * o.MaxBody,
 		ReadBufferSize:               o.MaxHeader,
-		WriteBufferSize:              16 << 10,
+		WriteBufferSize:              writeBuffer,
 		ReadTimeout:                  o.ReadTimeout,
 		IdleTimeout:                  o.IdleTimeout,
 		WriteTimeout:                 o.WriteTimeout,

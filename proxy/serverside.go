@@ -42,8 +42,7 @@ func (h *Handler) decideServer(x *Exchange, message []byte) authz.Decision {
 	if err := mcp.Parse(&call, message, mcp.Header{}); err != nil {
 		return authz.Decision{Reason: "the server's request cannot be read", Err: err}
 	}
-	x.item = x.input
-	in := &x.item
+	in := x.aside()
 	resource, denied := subject(&call)
 	if denied != nil {
 		return *denied

@@ -25,10 +25,7 @@ var (
 // (valyala/fasthttp#575), or with the first bytes of the body where these are already here.
 func (h *Handler) attach(x *Exchange) {
 	resp := &x.ctx.Response
-	up, ok := resp.BodyStream().(*upstreamBody)
-	if !ok {
-		panic("BUG: streamed reply without an upstream body")
-	}
+	up := bodyOf(resp)
 	s := &bodyStream{x: x, up: up, lastByte: x.Start}
 	length := resp.Header.ContentLength()
 	x.mark()
@@ -65,7 +62,7 @@ func (x *Exchange) longLived() bool {
 	return x.Call.Route == "mcp.stream" || x.Call.Method == "subscriptions/listen"
 }
 
-// bodyStream is a reply on its way from upstream to client. The server calls read and then, once, close, from the
+// bodyStream is a reply on its way from upstream to client. The server calls read, or writeTo, and then, once, close, from the
 // goroutine of the client's connection. While a read waits for a silent upstream, the upstream's connection calls look.
 type bodyStream struct {
 	x        *Exchange
@@ -83,7 +80,50 @@ type bodyStream struct {
 // final chunk, when the client left or the upstream broke off.
 func (s *bodyStream) read(p []byte) (n int, err error) {
 	defer s.guard(&err)
-	n, err = s.next(p)
+	if s.frames == nil {
+		n, err = s.up.pull(p)
+	} else {
+		err = s.next()
+		n = copy(p, s.rest)
+		s.rest = s.rest[n:]
+	}
+	return s.pass(p[:n], err)
+}
+
+// piece is the most that writeTo gives to one write, which has its own deadline.
+const piece = 16 << 10
+
+// writeTo does for event streams what read does, without a buffer between the frames and the server's writer.
+func (s *bodyStream) writeTo(w io.Writer) (written int64, err error) {
+	for {
+		b, err := s.take()
+		if len(b) > 0 {
+			n, err := w.Write(b)
+			if written += int64(n); err != nil {
+				return written, err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return written, nil
+		case err != nil:
+			return written, err
+		}
+	}
+}
+
+// take gives out the next bytes of the frame in hand, or of the next one.
+func (s *bodyStream) take() (b []byte, err error) {
+	defer s.guard(&err)
+	err = s.next()
+	b = s.rest[:min(len(s.rest), piece)]
+	s.rest = s.rest[len(b):]
+	n, err := s.pass(b, err)
+	return b[:n], err
+}
+
+// pass counts bytes that are about to go to the client, and says how many may, and how the stream ended if it did.
+func (s *bodyStream) pass(b []byte, err error) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(s.stop, errDraining), errors.Is(s.stop, errAged):
@@ -95,14 +135,14 @@ func (s *bodyStream) read(p []byte) (n int, err error) {
 	default:
 		s.fail = err
 	}
-	s.x.out.bytes += int64(n)
+	s.x.out.bytes += int64(len(b))
 	if s.x.part != nil && s.x.out.bytes > int64(s.x.h.o.MaxBuffered) {
 		s.fail = errBatchLarge
 		return 0, s.fail
 	}
-	s.x.copyFill(p[:n])
+	s.x.copyFill(b)
 	s.renew()
-	return n, err
+	return len(b), err
 }
 
 // guard keeps a panic inside its stream: fasthttp would swallow it.
@@ -120,29 +160,25 @@ func (s *bodyStream) guard(err *error) {
 	*err = s.fail
 }
 
-func (s *bodyStream) next(p []byte) (int, error) {
-	if s.frames == nil {
-		return s.up.pull(p)
-	}
+// next reads frames until there is something of one to give out.
+func (s *bodyStream) next() error {
 	for len(s.rest) == 0 {
 		if s.stop = s.drained(); s.stop != nil {
-			return 0, s.stop
+			return s.stop
 		}
 		fr, err := s.frames.Next()
 		if s.stop != nil {
-			return 0, s.stop // and not with half a frame
+			return s.stop // and not with half a frame
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if !fr.Part || fr.Complete {
 			s.x.out.frames++
 		}
 		s.rest = s.x.h.filterFrame(s.x, &fr)
 	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
+	return nil
 }
 
 // look implements watcher while the upstream is silent within its reply.

@@ -21,6 +21,7 @@ const bufferLimit = 64 << 10
 type transport struct {
 	firstByte, streamIdle time.Duration
 	total                 time.Duration // from the first byte sent to the last one read; 0 means no limit
+	idle                  bool          // its event streams may be silent for hours
 }
 
 // roundTrip sends req and reads the head of its reply into resp, and the body when it is short. w is asked while the
@@ -52,14 +53,18 @@ func (t *transport) roundTrip(pool *pool, req *fasthttp.Request, resp *fasthttp.
 	default:
 		l.expect(t.streamIdle, w)
 		if eventStream(resp.Header.ContentType()) {
-			l.shrink()
+			l.shrink(t.idle)
 		}
 		body, err := newUpstreamBody(l.hold(), l.r, n)
 		if err != nil {
 			l.give(true)
 			return fmt.Errorf("read reply: %w", err)
 		}
-		resp.SetBodyStream(body, n)
+		if eventStream(resp.Header.ContentType()) {
+			resp.SetBodyStream(eventBody{body}, n)
+		} else {
+			resp.SetBodyStream(body, n)
+		}
 	}
 	return nil
 }
@@ -137,6 +142,30 @@ func (b *upstreamBody) done() {
 	bodies.Put(b.inner)
 	b.lease.give(!b.eof)
 	b.lease = nil
+}
+
+// eventBody is the body of an event stream. Its frames are in memory anyway, so that they go to the server's writer as they
+// are: the server would hold another 4 KiB for every open stream to copy them. Other bodies must not do so: bytes of a
+// reply of known length would wait in the writer.
+type eventBody struct{ *upstreamBody }
+
+var _ fasthttp.BodyWriterTo = eventBody{}
+
+// SupportsBodyWriteTo implements fasthttp.BodyWriterTo.
+func (b eventBody) SupportsBodyWriteTo() bool { return b.outer != nil }
+
+// WriteTo implements io.WriterTo.
+func (b eventBody) WriteTo(w io.Writer) (int64, error) { return b.outer.writeTo(w) }
+
+// bodyOf returns the body of a reply that is still to be read from its server.
+func bodyOf(resp *fasthttp.Response) *upstreamBody {
+	switch b := resp.BodyStream().(type) {
+	case *upstreamBody:
+		return b
+	case eventBody:
+		return b.upstreamBody
+	}
+	panic("BUG: streamed reply without an upstream body")
 }
 
 // upstreamReader reads past the attached exchange.

@@ -97,6 +97,7 @@ func newUpstream(e endpoint, o UpstreamOptions) *upstream {
 	o.defaults()
 	t := transport{firstByte: o.FirstByteTimeout, streamIdle: o.StreamIdleTimeout}
 	u := &upstream{at: e, o: o, listening: t, transport: t, breaker: newBreaker(o.Breaker)}
+	u.listening.idle = true
 	u.exchanger = newExchanger(o.Exchange)
 	if o.Token != "" {
 		u.static = []byte("Bearer " + o.Token)

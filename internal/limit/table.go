@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -30,7 +29,7 @@ type TableOptions struct {
 	// MaxKeys is how many busy keys are told apart; default DefaultMaxKeys. A key that has rested long enough to have its
 	// full burst again takes no room. Beyond the bound the least indebted of a few buckets is forgotten, so that a flood
 	// of keys can give somebody a fresh burst, but can never make the table grow or block a newcomer.
-	// The table takes 32 to 64 bytes for each key, all of it at once.
+	// The table reserves 32 to 64 bytes for each key, and takes them as it is used.
 	MaxKeys int
 	// Now is the clock whose readings are given to Take; default time.Now. NewTable reads it once.
 	Now func() time.Time
@@ -39,7 +38,7 @@ type TableOptions struct {
 // Table is a bounded, set-associative table of buckets in memory. All methods may be called from several goroutines at
 // once.
 type Table struct {
-	base      time.Time
+	base      time.Time // longAgo before the table was made, so that unused buckets, which are 0, have long been full
 	seed      maphash.Seed
 	shards    [shards]shard
 	mask      uint64 // sets in each shard, less one
@@ -57,8 +56,11 @@ type shard struct {
 // have its full burst again. A bucket whose time has passed is the same as no bucket at all.
 type bucket struct {
 	key     uint64
-	arrival int64 // nanoseconds since Table.base; math.MinInt64 when unused
+	arrival int64 // nanoseconds since Table.base; 0 when unused
 }
+
+// longAgo is longer than a clock is ever set back, and a third of what 64 bits of nanoseconds can tell.
+const longAgo = 100 * 365 * 24 * time.Hour
 
 // NewTable returns an empty Table, or an error that says which option is wrong. It is twice as large as MaxKeys asks for,
 // so that a set rarely overflows.
@@ -74,14 +76,9 @@ func NewTable(o TableOptions) (*Table, error) {
 	}
 	sets := max(1, (2*o.MaxKeys+ways*shards-1)/(ways*shards))
 	sets = 1 << bits.Len(uint(sets-1))
-	t := &Table{base: o.Now(), seed: maphash.MakeSeed(), mask: uint64(sets - 1)} //nolint:gosec // sets is at least 1
+	t := &Table{base: o.Now().Add(-longAgo), seed: maphash.MakeSeed(), mask: uint64(sets - 1)} //nolint:gosec // sets is at least 1
 	for i := range t.shards {
-		t.shards[i].sets = make([][ways]bucket, sets)
-		for s := range t.shards[i].sets {
-			for w := range t.shards[i].sets[s] {
-				t.shards[i].sets[s][w].arrival = math.MinInt64
-			}
-		}
+		t.shards[i].sets = make([][ways]bucket, sets) // zeroes, which take no memory before they are used
 	}
 	return t, nil
 }

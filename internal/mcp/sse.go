@@ -10,8 +10,8 @@ import (
 var ErrFrameTooLong = errors.New("mcp: event exceeds the limit")
 
 const (
-	// frameBuffer is how many bytes a reader holds for an idle stream, and how many it asks for at once.
-	frameBuffer = 4096
+	// frameBuffer is how many bytes a reader holds for an idle stream, and how many it asks for at once in the beginning.
+	frameBuffer = 512
 	// maxEmptyReads is how often a source may give neither bytes nor an error before it counts as broken.
 	maxEmptyReads = 100
 )
@@ -45,7 +45,7 @@ func NewFrameReader(r io.Reader, limit int) *FrameReader {
 }
 
 // maxKeptBuffer is how many bytes a reader keeps for its next frame: one large event must not cost its size for ever.
-const maxKeptBuffer = 16 * frameBuffer
+const maxKeptBuffer = 64 << 10
 
 // Reset begins anew with frames of at most limit bytes from r. It keeps the memory of a reader that was in use, as far as
 // that is little; r may be nil to let go of what was read from.
