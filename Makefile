@@ -41,7 +41,7 @@ go-test: needs-redis needs-postgresql needs-npm needs-netns
 	go test -race -shuffle=on ./...
 
 .PHONY: conformance
-conformance: needs-npm build ## compare the MCP conformance suite through the gateway with a direct run
+conformance: needs-npm needs-netns build ## compare the MCP conformance suite through the gateway with a direct run
 	SARK_TEST_BINARY=$(CURDIR)/bin/sark go test -v -tags conformance -count=1 -run '^TestConformance$$' ./internal/conformance
 
 .PHONY: e2e-netns

@@ -38,6 +38,8 @@ const secure = `data:text/javascript,import http from "node:http"; import https 
 type Site struct {
 	// URL is the MCP endpoint.
 	URL string
+	// Namespace is where the suite runs; nil is where this process does.
+	Namespace *rig.Namespace
 	// CAFile is the PEM file of the authority behind the certificate of an https URL; empty leaves it to Node.
 	CAFile string
 }
@@ -53,8 +55,20 @@ func (k *Kit) Run(ctx context.Context, leg Leg, site Site, dir string, log io.Wr
 	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+site.CAFile)
 	cmd.Stdout, cmd.Stderr = log, log
 	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) { // 1: a scored check failed.
+	err := site.start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) { // 1: a scored check failed.
 		return nil, fmt.Errorf("run the conformance suite for %s: %w", leg.Requirements, err)
 	}
 	return Read(dir)
+}
+
+// start starts a command where the suite runs.
+func (s Site) start(cmd *exec.Cmd) error {
+	if s.Namespace == nil {
+		return cmd.Start()
+	}
+	return s.Namespace.Do(cmd.Start)
 }

@@ -6,8 +6,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"net"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +37,7 @@ func variants() []variant {
 		{name: "cache_off", place: placeOneEach},
 		{name: "cache_on", place: placeCached},
 		{name: "tls_by_path", place: placeTLS},
+		{name: "redirect", place: placeRedirect},
 	}
 }
 
@@ -103,6 +109,65 @@ func placeTLS(t *testing.T, servers map[string]string) (map[string]conformance.S
 	return sites, func(t *testing.T) { wantHits(t, g) }
 }
 
+// The listener and the user of a gateway in redirect mode.
+const (
+	redirectPort = 15001
+	redirectUser = 65532
+)
+
+// placeRedirect has the suite dial the very URLs of a direct run, in a network namespace whose packet rules lead the
+// connections to one gateway. The relays have a side in both networks.
+func placeRedirect(t *testing.T, servers map[string]string) (map[string]conformance.Site, func(*testing.T)) {
+	n := namespace(t)
+	sites := make(map[string]conformance.Site)
+	o := rig.GatewayOptions{
+		Place: rig.Place{Namespace: n, UID: redirectUser}, Listen: fmt.Sprintf(":%d", redirectPort),
+		Proxy: map[string]any{"mode": "redirect"}, Sections: cache(true),
+	}
+	var ports []string
+	for leg, address := range servers {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := n.Listen(t.Context(), "tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lifetimesOn(t, address, l, nil)
+		o.Servers = append(o.Servers, map[string]any{"name": leg, "url": address, "sensitivity_level": "low"})
+		sites[leg] = conformance.Site{URL: address, Namespace: n}
+		ports = append(ports, u.Port())
+	}
+	g := gateway(t, o)
+	rules := fmt.Sprintf(`table inet sark { chain local { type nat hook output priority -100; policy accept;
+		meta skuid %d return
+		ip daddr 127.0.0.1 tcp dport { %s } redirect to :%d
+	}; }`, redirectUser, strings.Join(ports, ", "), redirectPort)
+	if _, err := n.Run(t.Context(), rules, "nft", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	return sites, func(t *testing.T) { wantHits(t, g) } // Without the rules nothing would come from there.
+}
+
+// namespace makes a network namespace. Where that cannot be done the variant is skipped and says so; in CI as root it fails.
+func namespace(t *testing.T) *rig.Namespace {
+	t.Helper()
+	n, err := rig.NewNamespace(t.Context())
+	if err != nil && os.Getenv("CI") == "true" && os.Geteuid() == 0 {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skipf("NOT TESTED: redirect mode, for which root, ip and nft are needed: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
 func cache(enabled bool) map[string]any {
 	return map[string]any{"cache": map[string]any{"enabled": enabled}}
 }
@@ -122,11 +187,23 @@ func wantHits(t *testing.T, g *rig.Gateway) {
 // lifetimes puts the relay before a reference server; it speaks TLS when it gets a configuration for it.
 func lifetimes(t *testing.T, target string, secure *tls.Config) string {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lifetimesOn(t, target, l, secure)
+}
+
+// lifetimesOn is lifetimes on a listener of the caller.
+func lifetimesOn(t *testing.T, target string, l net.Listener, secure *tls.Config) string {
+	t.Helper()
 	h, err := conformance.Lifetimes(target)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(h)
+	_ = s.Listener.Close() // It has opened one of its own.
+	s.Listener = l
 	if secure == nil {
 		s.Start()
 	} else {
@@ -147,9 +224,14 @@ func gateway(t *testing.T, o rig.GatewayOptions) *rig.Gateway {
 	if o.Binary == "" {
 		t.Fatalf("%s is not set: it names the gateway to test; `make conformance` builds it and sets the variable", binaryVariable)
 	}
-	bundle := t.TempDir()
-	testkit.WriteFile(t, bundle, "allow.rego", []byte(allowAll))
 	o.Dir, o.Log = t.TempDir(), t.Output()
+	bundle := filepath.Join(o.Dir, "policy")
+	testkit.WriteFile(t, bundle, "allow.rego", []byte(allowAll))
+	if o.Place.UID != 0 {
+		if err := os.Chmod(filepath.Dir(o.Dir), 0o711); err != nil { // Else its user could not pass.
+			t.Fatal(err)
+		}
+	}
 	o.Sections["authn"] = map[string]any{"anonymous": map[string]any{"allow": true, "roles": []string{"anonymous"}}}
 	o.Sections["authz"] = map[string]any{"bundle": bundle}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -23,7 +23,8 @@ type GatewayOptions struct {
 	Upstream string
 	// Servers are several MCP servers instead of the one of Upstream, as proxy.servers has them.
 	Servers []map[string]any
-	// Place is where it runs. Dir is given to its user, who has to be able to reach it.
+	// Place is where it runs. With a user of its own everything in Dir is given to that user, who has to be able to reach it,
+	// and so is a copy of Binary.
 	Place Place
 	// Listen is the address of its proxy; "" is a free one on loopback.
 	Listen string
@@ -82,8 +83,12 @@ func StartGateway(ctx context.Context, o GatewayOptions) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	binary, err := o.Place.give(o.Dir, o.Binary)
+	if err != nil {
+		return nil, fmt.Errorf("give the gateway its files: %w", err)
+	}
 	begin := time.Now()
-	g.Process, err = o.Place.Start("sark", []string{o.Binary, "serve", "--config", file}, o.Log)
+	g.Process, err = o.Place.Start("sark", []string{binary, "serve", "--config", file}, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +141,6 @@ func (g *Gateway) writeConfig(o GatewayOptions) (string, error) {
 	file := filepath.Join(o.Dir, "sark.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return "", fmt.Errorf("write gateway configuration: %w", err)
-	}
-	if err := o.Place.give(o.Dir, file); err != nil {
-		return "", fmt.Errorf("give the gateway its configuration: %w", err)
 	}
 	return file, nil
 }

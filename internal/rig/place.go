@@ -2,10 +2,13 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -44,17 +47,38 @@ func (p Place) attributes() *syscall.SysProcAttr {
 	return a
 }
 
-// give makes files those of the user of the place.
-func (p Place) give(paths ...string) error {
+// give makes a directory, and everything in it, that of the user of the place. A program is copied into it: its own place may
+// be closed to that user. Give returns where the program is then.
+func (p Place) give(dir, program string) (string, error) {
 	if p.UID == 0 {
-		return nil
+		return program, nil
 	}
-	for _, path := range paths {
-		if err := os.Chown(path, int(p.UID), int(p.UID)); err != nil {
-			return err
-		}
+	mine := filepath.Join(dir, filepath.Base(program))
+	if err := copyFile(program, mine); err != nil {
+		return "", err
 	}
-	return nil
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close() //nolint:errcheck // it was only looked into
+	return mine, fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, root.Lchown(path, int(p.UID), int(p.UID)))
+	})
+}
+
+func copyFile(from, to string) error {
+	source, err := os.Open(from) //nolint:gosec // G304: the program that the harness named.
+	if err != nil {
+		return err
+	}
+	defer source.Close()                                           //nolint:errcheck // it was only read
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o700) //nolint:gosec // G304, G302: a program
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }
 
 // within runs f on a thread that is in the network of the place.

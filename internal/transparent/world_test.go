@@ -3,7 +3,6 @@ package transparent_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -139,26 +138,17 @@ func (w *world) serve(at *rig.Namespace) {
 // govern starts the gateway on the host, with the documented configuration but for the server's url.
 func (w *world) govern(server string) {
 	w.t.Helper()
-	dir, err := os.MkdirTemp("", "sark") // t.TempDir is closed to other users
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			w.t.Error(err)
-		}
-	})
-	binary := filepath.Join(dir, "sark")
-	own := filepath.Join(dir, "gateway")
+	dir := w.t.TempDir()
 	bundle := filepath.Join(dir, "policy")
-	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(own, 0o700), os.Mkdir(bundle, 0o755),
-		os.WriteFile(filepath.Join(bundle, "policy.rego"), []byte(policy), 0o644), copyFile(os.Args[0], binary)); err != nil {
+	testkit.WriteFile(w.t, bundle, "policy.rego", []byte(policy))
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // else the gateway's user could not pass
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
+	var err error
 	w.gateway, err = rig.StartGateway(ctx, rig.GatewayOptions{
-		Binary: binary, Dir: own, Upstream: server, Listen: gatewayListens, Log: w.t.Output(),
+		Binary: os.Args[0], Dir: dir, Upstream: server, Listen: gatewayListens, Log: w.t.Output(),
 		Place: rig.Place{Namespace: w.host, UID: gatewayUser},
 		Proxy: map[string]any{"mode": "redirect", "hidden_tools": "denied"},
 		Sections: map[string]any{
@@ -181,20 +171,6 @@ func (w *world) leave() {
 	if err := w.gateway.Stop(); err != nil {
 		w.t.Error(err)
 	}
-}
-
-func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close() //nolint:errcheck // it was only read
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
 }
 
 // connect connects the official client from a host. The caller closes the session.
