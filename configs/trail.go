@@ -29,6 +29,12 @@ type Audit struct {
 	// MinFree is how much of the spool's disk stays free: with less, the spool
 	// counts as full.
 	MinFree Bytes `key:"min_free" default:"64MiB" reload:"restart" min:"1MiB" max:"16TiB" off:"0"`
+	// AsideMaxBytes bounds each of the folders in which the spool keeps what went
+	// wrong: copies of damaged segments, events that the database can never take,
+	// events that a receiver refuses. What is oldest is removed, which leaves an event.
+	AsideMaxBytes Bytes `key:"aside_max_bytes" default:"256MiB" reload:"restart" min:"1MiB" max:"16TiB" off:"0"`
+	// AsideMaxAge is how long such files are kept.
+	AsideMaxAge time.Duration `key:"aside_max_age" default:"2160h" reload:"restart" min:"24h" max:"876000h" off:"0"`
 	// RefusalsPerMinute bounds the events that callers who are not known leave
 	// when they are refused, for each address and reason; further refusals are
 	// counted in one event a minute.

@@ -159,6 +159,7 @@ func (g *gateway) start(ctx context.Context) error {
 		{"store", g.openStore},
 		{"audit spool", g.openSpool},
 		{"siem", g.openSIEM},
+		{"bounds of what is set aside", g.openAside},
 		{"maintenance", g.openMaintenance},
 		{"policy", g.openPolicy},
 		{"decision inputs", g.openInputs},
