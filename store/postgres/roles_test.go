@@ -8,11 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"sark/internal/testkit"
 	"sark/store"
@@ -212,6 +216,63 @@ func TestOwnerThenWriter(t *testing.T) {
 	if err := d.AppendEvents(t.Context(), id, 2, 4, tuples[2:]); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestMaintenanceWithoutRights: a gateway whose login does not own the tables counts that it cannot keep the trail in order, and
+// says what its login lacks. Nothing is removed.
+func TestMaintenanceWithoutRights(t *testing.T) {
+	address := withRoles(t)
+	id := uuid.New()
+	if err := open(t, postgres.Options{URL: address}).AppendEvents(t.Context(), id, 0, 3, storetest.Sealed(id, 3)); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, postgres.Options{URL: login(t, address, migrations.RoleAdmin)})
+	core, logs := observer.New(zap.ErrorLevel)
+	metrics := prometheus.NewRegistry()
+	m, err := store.NewMaintenance(store.MaintenanceOptions{
+		Keeper: d, Key: storetest.Key(t), Retention: time.Hour, Rule: "audit.retention: 1h0m0s", Log: zap.New(core), Metrics: metrics,
+		Removed: func(_ store.RetentionMark, what store.Removed) { t.Errorf("%d events were removed", what.Rows) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	m.Round(t.Context())
+
+	var said bool
+	for _, l := range logs.FilterField(zap.String("task", "retention")).All() {
+		said = said || strings.Contains(fmt.Sprint(l.ContextMap()["error"]), "must own the tables of the trail")
+	}
+	if !said {
+		t.Errorf("the log does not say what the login lacks: %v", logs.All())
+	}
+	if n := failedRounds(t, metrics, "retention"); n != 1 {
+		t.Errorf("%v failed rounds are counted, want 1", n)
+	}
+	if page, err := d.Events(t.Context(), store.EventFilter{}); err != nil || len(page.Items) != 3 {
+		t.Errorf("%d events are left, error %v", len(page.Items), err)
+	}
+}
+
+// failedRounds is how many rounds of a task have failed.
+func failedRounds(t *testing.T, metrics prometheus.Gatherer, task string) (n float64) {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if family.GetName() == "sark_store_maintenance_runs_total" && labels["task"] == task && labels["result"] == "failed" {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
 }
 
 // TestRolesThatCannotBeMade says which statements somebody else has to run.
