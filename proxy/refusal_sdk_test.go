@@ -204,10 +204,11 @@ func connectClient(t *testing.T, era string) (*gateway, *mcp.ClientSession, *spo
 	return g, session, transport
 }
 
-// spoiler sends the requests of a client with an analyst's key, and spoils the next POST when it is told to.
+// spoiler sends the requests of a client with an analyst's key, and spoils the next POST, or answers it, when it is told to.
 type spoiler struct {
-	base *http.Transport
-	next atomic.Pointer[func(*http.Request, string) string]
+	base   *http.Transport
+	next   atomic.Pointer[func(*http.Request, string) string]
+	answer atomic.Pointer[func(*http.Request) (*http.Response, error)]
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -216,6 +217,9 @@ func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+keyFor("analyst"))
 	if r.Method != http.MethodPost {
 		return s.base.RoundTrip(r)
+	}
+	if answer := s.answer.Swap(nil); answer != nil {
+		return (*answer)(r)
 	}
 	spoil := s.next.Swap(nil)
 	if spoil == nil {
