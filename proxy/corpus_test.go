@@ -60,24 +60,6 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// TestCorpusCoversFailureTable: a row that one exchange can show has a file that is named like it.
-func TestCorpusCoversFailureTable(t *testing.T) {
-	elsewhere := []string{
-		"credential-expired", "denied-scope", "exchange-refused", "exchange-failed", // their bytes hold a token that is made anew by each run
-		"registry-away",                           // it is about the management API
-		"destination-unknown", "destination-loop", // they are about what was dialled
-	}
-	for id := range failureTable(t) {
-		_, err := os.Stat(filepath.Join(corpusDir, id+".txtar"))
-		if slices.Contains(elsewhere, id) == (err == nil) {
-			t.Errorf("row %s: has a file %t, and is listed as one without %t", id, err == nil, slices.Contains(elsewhere, id))
-		}
-		if err == nil && readCorpus(t, filepath.Join(corpusDir, id+".txtar")).config.Row != id {
-			t.Errorf("%s.txtar does not name its row", id)
-		}
-	}
-}
-
 func readCorpus(t *testing.T, path string) *corpusFile {
 	t.Helper()
 	a, err := txtar.ParseFile(path)
