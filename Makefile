@@ -13,6 +13,7 @@ RUN      ?=
 ROWS     ?= 1000000
 STREAMS  ?= 10000
 DURATION ?= 30m
+ARCHS    ?= amd64 arm64
 
 # Development tools have a module of their own, so that they never decide a version in ours.
 TOOL    := go tool -modfile=internal/tools/go.mod
@@ -30,6 +31,12 @@ run: build ## start the demo: the gateway before an example MCP server; flags in
 build: ## build every binary into bin/, static
 	$(GOBUILD) -o bin/ ./cmd/...
 
+.PHONY: image
+image: ## pack sark into an OCI image layout, bin/image, for ARCHS (amd64 arm64); needs no engine and no registry
+	for arch in $(ARCHS); do GOOS=linux GOARCH=$$arch $(GOBUILD) -o bin/linux-$$arch/ ./cmd/sark; done
+	go -C internal/image run . -out '$(CURDIR)/bin/image' -version '$(VERSION)' -revision '$(REVISION)' \
+		$(foreach arch,$(ARCHS),$(arch)='$(CURDIR)/bin/linux-$(arch)/sark')
+
 .PHONY: test
 test: needs-gcc go-test conformance ## run every test, conformance included; installs what is missing when root
 
@@ -39,6 +46,7 @@ race: needs-gcc go-test ## run the Go tests alone, with the race detector
 .PHONY: go-test
 go-test: needs-redis needs-postgresql needs-npm needs-netns
 	go test -race -shuffle=on ./...
+	go -C internal/image test ./...
 
 .PHONY: conformance
 conformance: needs-npm needs-netns build ## compare the MCP conformance suite through the gateway with a direct run
@@ -59,6 +67,7 @@ check: lint verify chart docs-check ## lint, verify generated files, check the c
 lint: ## run the linters of .golangci.yml
 	$(TOOL) golangci-lint run ./...
 	cd charts && go tool -modfile=../internal/tools/go.mod golangci-lint run ./...
+	cd internal/image && go tool -modfile=../tools/go.mod golangci-lint run ./...
 
 .PHONY: verify
 verify: ## fail when generated files, go.mod or formatting are stale
