@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -33,6 +34,7 @@ const (
 	DefaultMaintenanceInterval = time.Minute
 	stepTimeout                = 10 * time.Minute
 	hoursAtOnce                = 100
+	recountRest                = 20 // times as long as its last count took, an hour is left alone
 )
 
 // MaintenanceOptions say what is kept in order, and how.
@@ -62,7 +64,10 @@ type MaintenanceOptions struct {
 type Maintenance struct {
 	o       MaintenanceOptions
 	metrics *maintenanceMetrics
-	expired time.Time // the cutoff up to which nothing is left; owned by whoever calls Round
+
+	// Owned by whoever calls Round.
+	expired time.Time               // the cutoff up to which nothing is left
+	rests   map[time.Time]time.Time // until when an hour whose events keep changing is not counted again
 }
 
 // NewMaintenance makes a Maintenance; Run sets it to work.
@@ -79,7 +84,7 @@ func NewMaintenance(o MaintenanceOptions) (*Maintenance, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m := &Maintenance{o: o, metrics: newMaintenanceMetrics()}
+	m := &Maintenance{o: o, metrics: newMaintenanceMetrics(), rests: make(map[time.Time]time.Time)}
 	return m, m.metrics.register(o.Metrics)
 }
 
@@ -179,16 +184,25 @@ func (m *Maintenance) tell(mark RetentionMark, what Removed) {
 	}
 }
 
-// recount counts each hour once that has changed: one in which events keep arriving has its next turn in the next round.
+// recount counts each hour that has changed, whole. The hour in which events keep arriving takes longer each time: it rests
+// for a multiple of that, or counting every minute what a busy gateway records in an hour would cost more than storing it.
 func (m *Maintenance) recount(ctx context.Context) error {
 	hours, err := m.o.Keeper.DirtyHours(ctx, hoursAtOnce)
 	if err != nil {
 		return err
 	}
 	for _, hour := range hours {
+		began := m.o.Now()
+		if began.Before(m.rests[hour]) {
+			continue
+		}
 		if err := m.o.Keeper.Recount(ctx, hour); err != nil {
 			return err
 		}
+		ended := m.o.Now()
+		m.rests[hour] = ended.Add(recountRest * ended.Sub(began))
 	}
+	now := m.o.Now()
+	maps.DeleteFunc(m.rests, func(_, until time.Time) bool { return !now.Before(until) })
 	return nil
 }
