@@ -72,10 +72,8 @@ type question struct {
 	moment *moment // nil unless a field of the time is asked for
 }
 
-type (
-	encoder          = func(b []byte, q *question) []byte
-	principalEncoder = func(b []byte, p *authn.Principal) []byte
-)
+// principalEncoder encodes one field of the principal.
+type principalEncoder = func(b []byte, p *authn.Principal) []byte
 
 // fieldPaths says where in the input document each field stands.
 func fieldPaths() [fields]inputPath {

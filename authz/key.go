@@ -19,22 +19,21 @@ var keys = sync.Pool{New: func() any {
 // other in tests.
 type key struct {
 	canonicalizer
-	question question
-	hash     uint64
+	hash uint64
 }
 
 // keyer builds keys for one policy.
 type keyer struct {
 	wanted   *wanted
-	encoders []encoder
+	fields   []field // of the question itself, in order
 	portrait portraits
 }
 
 func newKeyer(w *wanted) *keyer {
 	k := &keyer{wanted: w, portrait: newPortraits(w)}
-	for f, encode := range encoders() {
-		if w.has(field(f)) {
-			k.encoders = append(k.encoders, encode)
+	for f := range fieldPrincipalID {
+		if w.has(f) {
+			k.fields = append(k.fields, f)
 		}
 	}
 	return k
@@ -44,13 +43,14 @@ func newKeyer(w *wanted) *keyer {
 // caller releases the key.
 func (r *keyer) key(in *Input, set *settings) *key {
 	k := keys.Get().(*key)
-	k.out, k.question.in = k.out[:0], in
+	q, out := question{in: in}, k.out[:0]
 	if r.wanted.fields&timeFields != 0 {
-		k.question.moment = set.at(in.Time)
+		q.moment = set.at(in.Time)
 	}
-	for _, encode := range r.encoders {
-		k.out = encode(k.out, &k.question)
+	for _, f := range r.fields {
+		out = q.append(out, f)
 	}
+	k.out = out
 	if !r.rest(k, in) || len(k.out) > maxKey {
 		k.release()
 		return nil
@@ -82,12 +82,11 @@ func (r *keyer) rest(k *key, in *Input) bool {
 	return r.portrait.append(k, in.Principal)
 }
 
-// release gives the buffers of a key back. A nil key has none.
+// release gives the buffers of a key back. A nil key has none. Nothing of a key refers to the question.
 func (k *key) release() {
 	if k == nil {
 		return
 	}
-	k.question = question{}
 	keys.Put(k)
 }
 

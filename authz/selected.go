@@ -5,7 +5,7 @@ type located struct {
 	parts   [maxLeaves]segment // by leaf; the zero segment is absent
 	seen    uint64             // the objects on the way that were met
 	last    int                // the leaf that was met last
-	inOrder bool               // so far the leaves came in order, without a gap
+	inOrder bool               // so far the leaves came in order
 }
 
 // segment is a stretch of the output.
@@ -26,7 +26,9 @@ func (c *canonicalizer) selected(s *selection, raw []byte) bool {
 			return false
 		}
 	}
-	if !l.inOrder || l.last != s.leaves-1 {
+	if l.inOrder {
+		c.absent(s.leaves)
+	} else {
 		c.arrange(s.leaves, start)
 	}
 	return true
@@ -65,13 +67,23 @@ func (c *canonicalizer) locate(t *tree, raw []byte, i, depth int) (int, bool) {
 }
 
 func (c *canonicalizer) leaf(t *tree, raw []byte, i int) (int, bool) {
-	l, from := &c.located, len(c.out)
+	l := &c.located
+	if l.inOrder = l.inOrder && t.index > l.last; l.inOrder {
+		c.absent(t.index)
+	}
+	from := len(c.out)
 	i, ok := c.value(raw, i, 0)
 	ok = ok && l.parts[t.index].to == 0
 	l.parts[t.index] = segment{from, len(c.out)}
-	l.inOrder = l.inOrder && t.index == l.last+1
 	l.last = t.index
 	return i, ok
+}
+
+// absent encodes the leaves between the last one and the given one, which have not come.
+func (c *canonicalizer) absent(before int) {
+	for range before - c.located.last - 1 {
+		c.out = append(c.out, tagAbsent)
+	}
 }
 
 func (c *canonicalizer) locateMembers(t *tree, raw []byte, i, depth int) (int, bool) {
