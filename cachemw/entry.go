@@ -21,6 +21,8 @@ type Key [32]byte
 
 // Entry is a stored response. Entries are immutable: readers share Body and must not change it.
 type Entry struct {
+	// Class is the class of the request for statistics: a route or JSON-RPC method (see Cache.Count).
+	Class string
 	// Status is the HTTP status; always 200 for MCP results.
 	Status int
 	// ContentType is the Content-Type of Body.

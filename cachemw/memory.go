@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +76,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		}),
 		OnDeletion: func(e otter.DeletionEvent[Key, *item]) {
 			if e.Cause == otter.CauseOverflow {
-				m.evicted.add(e.Value.generation.server)
+				m.evicted.add(e.Value.entry.Class, e.Value.generation.server)
 			}
 		},
 		Clock: clock{o.Now},
@@ -153,36 +154,38 @@ func (m *Memory) Close() error {
 
 // weight returns how many bytes an entry takes, about.
 func weight(e Entry) int {
-	w := entryOverhead + len(e.Body) + len(e.ContentType)
+	w := entryOverhead + len(e.Body) + len(e.ContentType) + len(e.Class)
 	for _, h := range e.Header {
 		w += len(h.Name) + len(h.Value)
 	}
 	return w
 }
 
-// EvictionsByServer returns Usage().Evictions by the server whose entries went.
-func (m *Memory) EvictionsByServer() map[string]uint64 {
+// evictedBy returns Usage().Evictions by class and server.
+func (m *Memory) evictedBy() map[cellKey]uint64 {
 	m.evicted.mu.Lock()
 	defer m.evicted.mu.Unlock()
-	return maps.Clone(m.evicted.byServer)
+	return maps.Clone(m.evicted.by)
 }
 
-// evicted counts evictions by server, of which there are no more than generations.
+// evicted counts evictions by class and server, of which there are no more than generations.
 type evicted struct {
-	mu       sync.Mutex
-	byServer map[string]uint64 // guarded by mu
+	mu sync.Mutex
+	by map[cellKey]uint64 // guarded by mu
 }
 
-func (e *evicted) add(server string) {
+// add counts one. What is kept under the name of a server and more, after a space, is the server's.
+func (e *evicted) add(class, name string) {
+	server, _, _ := strings.Cut(name, " ")
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.byServer == nil || len(e.byServer) >= maxServers {
+	if e.by == nil || len(e.by) >= maxServers {
 		before := e.totalLocked()
-		if e.byServer = map[string]uint64{}; before > 0 {
-			e.byServer[""] = before // of servers that are forgotten
+		if e.by = map[cellKey]uint64{}; before > 0 {
+			e.by[cellKey{}] = before // of those that are forgotten
 		}
 	}
-	e.byServer[server]++
+	e.by[cellKey{class, server}]++
 }
 
 func (e *evicted) total() uint64 {
@@ -192,7 +195,7 @@ func (e *evicted) total() uint64 {
 }
 
 func (e *evicted) totalLocked() (n uint64) {
-	for _, of := range e.byServer {
+	for _, of := range e.by {
 		n += of
 	}
 	return n

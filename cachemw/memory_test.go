@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"sark/cachemw"
 	"sark/cachemw/cachetest"
 )
@@ -62,6 +65,38 @@ func TestEvictedGeneration(t *testing.T) {
 	}
 	if evicted == 0 {
 		t.Error("no generation was evicted: the test shows nothing")
+	}
+}
+
+// TestEvictionsOfClasses: what had to make room is counted where it came from, and what is kept of a server's single paths
+// is that server's.
+func TestEvictionsOfClasses(t *testing.T) {
+	metrics := prometheus.NewRegistry()
+	c, err := cachemw.New(cachemw.Options{MaxBytes: 64 << 10, Registerer: metrics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	for n := range 200 {
+		class, name := "tools/list", "desk"
+		if n%2 == 1 {
+			class, name = "http", "desk /files"
+		}
+		c.Count(class, "desk", cachemw.Miss)
+		c.Store(t.Context(), testKey(n), cachemw.Entry{
+			Class: class, Status: 200, Body: make([]byte, 1024), Stored: time.Now(), TTL: time.Hour, Scope: cachemw.Public, Generation: c.Generation(name),
+		})
+	}
+	s := c.Stats()
+	got := map[string]uint64{}
+	for _, k := range s.Classes {
+		got[k.Class+" "+k.Server] = k.Evictions
+	}
+	if got["tools/list desk"] == 0 || got["http desk"] == 0 || got["tools/list desk"]+got["http desk"] != s.Evictions || s.EvictionsByServer["desk"] != s.Evictions {
+		t.Errorf("of %d evictions: %v, %v", s.Evictions, got, s.EvictionsByServer)
+	}
+	if n, err := testutil.GatherAndCount(metrics, "sark_cachemw_memory_evictions_total"); err != nil || n != 2 {
+		t.Errorf("the metric has %d series, %v, want 2", n, err)
 	}
 }
 

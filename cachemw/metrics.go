@@ -57,6 +57,23 @@ func (l lookupsCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// evictions describes the counter of evicted entries.
+var evictions = prometheus.NewDesc("sark_cachemw_memory_evictions_total",
+	"Entries that had to go to make room in this process, by class and server.", []string{"class", "server"}, nil)
+
+// evictionsCollector reads the evictions of a Memory.
+type evictionsCollector struct{ m *Memory }
+
+// Describe implements prometheus.Collector.
+func (e evictionsCollector) Describe(ch chan<- *prometheus.Desc) { ch <- evictions }
+
+// Collect implements prometheus.Collector.
+func (e evictionsCollector) Collect(ch chan<- prometheus.Metric) {
+	for of, n := range e.m.evictedBy() {
+		ch <- prometheus.MustNewConstMetric(evictions, prometheus.CounterValue, float64(n), of.class, of.server)
+	}
+}
+
 // registerCache registers what a Cache counts.
 func registerCache(r prometheus.Registerer, c *Cache) error {
 	count := func(n *counter) func() float64 { return func() float64 { return float64(n.Load()) } }
@@ -79,9 +96,7 @@ func registerMemory(r prometheus.Registerer, m *Memory) error {
 		gaugeFunc("sark_cachemw_memory_entries", "Entries kept in this process, about.", func() float64 {
 			return float64(m.Usage().Entries)
 		}),
-		counterFunc("sark_cachemw_memory_evictions_total", "Entries that had to go to make room in this process.", func() float64 {
-			return float64(m.Usage().Evictions)
-		}),
+		evictionsCollector{m},
 	)
 }
 

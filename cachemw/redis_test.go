@@ -86,12 +86,12 @@ func loaded(b cachemw.Backend, server string) string {
 }
 
 func TestRedis(t *testing.T) {
-	for name, key := range map[string][]byte{"unsigned": nil, "signed": []byte(strings.Repeat("k", 32))} {
+	for name, key := range map[string][]byte{"plain": nil, "signed and compressed": []byte(strings.Repeat("k", 32))} {
 		t.Run(name, func(t *testing.T) {
 			client := dial(t, testkit.RedisURL(t))
 			cachetest.Run(t, func(t *testing.T, now func() time.Time) cachemw.Backend {
 				return newRedis(t, cachemw.RedisOptions{
-					Client: client, LookupTimeout: patient, Prefix: ownPrefix(), HMACKey: key, Now: now,
+					Client: client, LookupTimeout: patient, Prefix: ownPrefix(), HMACKey: key, Compress: key != nil, Now: now,
 				})
 			})
 		})

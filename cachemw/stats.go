@@ -47,10 +47,19 @@ func (c *Cache) Stats() Stats {
 	if t, ok := c.backend.(*Tiered); ok {
 		s.L1Hits, s.L2Hits = t.Hits()
 	}
-	if b, ok := c.backend.(interface{ EvictionsByServer() map[string]uint64 }); ok {
-		s.EvictionsByServer = b.EvictionsByServer()
+	s.EvictionsByServer = map[string]uint64{}
+	for of, n := range c.evictedBy() {
+		s.EvictionsByServer[of.server] += n
 	}
 	return s
+}
+
+// evictedBy returns the evictions by class and server; nil where the backend does not tell.
+func (c *Cache) evictedBy() map[cellKey]uint64 {
+	if b, ok := c.backend.(interface{ evictedBy() map[cellKey]uint64 }); ok {
+		return b.evictedBy()
+	}
+	return nil
 }
 
 // RedisInfo returns what the shared server says about itself, and false when there is none.

@@ -83,19 +83,23 @@ type ClassStats struct {
 	Class, Server string
 	// Hits, Misses and Stale count requests by where their answer came from.
 	Hits, Misses, Stale uint64
+	// Evictions counts entries that had to go from this process to make room.
+	Evictions uint64
 	// Bypasses counts requests that passed the cache by, by reason (see Result).
 	Bypasses map[string]uint64
 }
 
 // Classes returns the results by class and server, in that order.
 func (c *Cache) Classes() []ClassStats {
+	evicted := c.evictedBy()
 	c.tally.mu.RLock()
 	defer c.tally.mu.RUnlock()
 	list := make([]ClassStats, 0, len(c.tally.cells))
 	for k, n := range c.tally.cells {
 		s := ClassStats{
 			Class: k.class, Server: k.server, Hits: n[Hit].Load(), Misses: n[Miss].Load(), Stale: n[Stale].Load(),
-			Bypasses: map[string]uint64{},
+			Evictions: evicted[k],
+			Bypasses:  map[string]uint64{},
 		}
 		for r := BypassRoute; r < results; r++ {
 			if n := n[r].Load(); n > 0 {

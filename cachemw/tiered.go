@@ -246,8 +246,8 @@ func (t *Tiered) Hits() (l1, l2 uint64) { return t.l1Hits.Load(), t.l2Hits.Load(
 // Usage implements Backend. It is what L1 holds: the memory of this gateway. What L2 holds it shares.
 func (t *Tiered) Usage() Usage { return t.l1.Usage() }
 
-// EvictionsByServer returns Usage().Evictions by the server whose entries went.
-func (t *Tiered) EvictionsByServer() map[string]uint64 { return t.l1.EvictionsByServer() }
+// evictedBy returns Usage().Evictions by class and server.
+func (t *Tiered) evictedBy() map[cellKey]uint64 { return t.l1.evictedBy() }
 
 // Err returns why a layer is not in use at the moment; nil when both are.
 func (t *Tiered) Err() error {

@@ -10,7 +10,7 @@ import (
 
 const (
 	// valueVersion is the first byte of every value. It changes when their layout does.
-	valueVersion = 2
+	valueVersion = 3
 	// valueFixed is how many bytes come before the first part: version, flags, status, generation, stored, lifetime, kept, cost.
 	valueFixed = 1 + 1 + 2 + 8 + 8 + 8 + 8 + 8
 	// maxNameBytes bounds the name of a server and a media type in a value.
@@ -24,6 +24,7 @@ const (
 const (
 	flagFramed = 1 << iota
 	flagPublic
+	flagCompressed
 )
 
 // rejection says why a value is refused; it is a label of the metric. Empty accepts.
@@ -43,32 +44,40 @@ const (
 // for the name it was found under.
 //
 //	version flags status(2) generation(8) stored(8) lifetime(8) kept(8) cost(8)
-//	server, content type, number of headers, {name, value}..., body: each with its length before it (4)
+//	server, class, content type, number of headers, {name, value}..., body: each with its length before it (4)
 //	signature (32, with a key only)
 type codec struct {
 	key []byte
-	// max is the longest value in bytes.
+	// max is the longest value in bytes, and the longest body that a compressed one may hold.
 	max int
+	// compress makes bodies shorter where that is worth it. What others have compressed is read all the same.
+	compress bool
 }
 
 // stored is what a value holds: an entry, and the server whose generation it belongs to.
 type stored struct {
 	server string
 	entry  Entry
+	// compressed says that the body of the entry still is.
+	compressed bool
 }
 
 // encode returns the value of an entry that is stored under name. It reports false for one that decode would refuse.
 func (c codec) encode(name string, s stored) ([]byte, bool) {
 	e := s.entry
-	size := valueFixed + 4*4 + len(s.server) + len(e.ContentType) + len(e.Body) + sha256.Size
+	size := valueFixed + 5*4 + len(s.server) + len(e.Class) + len(e.ContentType) + len(e.Body) + sha256.Size
 	for _, h := range e.Header {
 		size += 2*4 + len(h.Name) + len(h.Value)
 	}
 	if size > c.max || !Storable(e) {
 		return nil, false
 	}
+	flags := flagsOf(e)
+	if body, shorter := c.deflate(e.Body); shorter {
+		e.Body, flags = body, flags|flagCompressed
+	}
 	v := make([]byte, 0, size)
-	v = append(v, valueVersion, flagsOf(e))
+	v = append(v, valueVersion, flags)
 	v = binary.BigEndian.AppendUint16(v, uint16(e.Status)) //nolint:gosec // it is storable: 200
 	v = binary.BigEndian.AppendUint64(v, e.Generation)
 	v = binary.BigEndian.AppendUint64(v, uint64(e.Stored.UnixNano()))
@@ -76,6 +85,7 @@ func (c codec) encode(name string, s stored) ([]byte, bool) {
 	v = binary.BigEndian.AppendUint64(v, uint64(e.Keep)) //nolint:gosec // as above
 	v = binary.BigEndian.AppendUint64(v, uint64(e.Cost)) //nolint:gosec // as above
 	v = appendSized(v, s.server)
+	v = appendSized(v, e.Class)
 	v = appendSized(v, e.ContentType)
 	v = binary.BigEndian.AppendUint32(v, uint32(len(e.Header))) //nolint:gosec // bounded by the size
 	for _, h := range e.Header {
@@ -106,7 +116,12 @@ func (c codec) decode(name string, value []byte) (stored, rejection) {
 		}
 		value = value[:end]
 	}
-	return parseSound(value)
+	s, why := parseSound(value)
+	if why == "" && s.compressed {
+		s.entry.Body, why = c.inflate(s.entry.Body)
+		s.compressed = false
+	}
+	return s, why
 }
 
 // signature is the HMAC-SHA-256 of a value under its name, so that a value which is moved to another name is refused.
@@ -146,9 +161,10 @@ func parseSound(value []byte) (stored, rejection) {
 // parseValue reads a value whose version and signature are right.
 func parseValue(value []byte) (s stored, ok bool) {
 	flags := value[1]
-	if flags&^(flagFramed|flagPublic) != 0 {
+	if flags&^(flagFramed|flagPublic|flagCompressed) != 0 {
 		return s, false
 	}
+	s.compressed = flags&flagCompressed != 0
 	e := &s.entry
 	e.Framed, e.Scope = flags&flagFramed != 0, Private
 	if flags&flagPublic != 0 {
@@ -162,6 +178,7 @@ func parseValue(value []byte) (s stored, ok bool) {
 	e.Cost = time.Duration(binary.BigEndian.Uint64(value[36:]))               //nolint:gosec // as above
 	p := parts{rest: value[valueFixed:]}
 	s.server = p.text(maxNameBytes)
+	e.Class = p.text(maxNameBytes)
 	e.ContentType = p.text(maxNameBytes)
 	e.Header = p.header()
 	e.Body = p.next(len(p.rest))

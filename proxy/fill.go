@@ -41,7 +41,7 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 		key = c.public
 	}
 	e := cachemw.Entry{
-		Status: 200, ContentType: "application/json", Body: result,
+		Class: c.class, Status: 200, ContentType: "application/json", Body: result,
 		Framed: eventStream(resp.Header.ContentType()), Cost: x.upstreamTime,
 		Stored: now, TTL: fresh.TTL, Scope: scope, Generation: c.generation,
 	}
@@ -58,7 +58,7 @@ func (h *Handler) storePlain(x *Exchange, now time.Time) {
 		return
 	}
 	e := cachemw.Entry{
-		Status: 200, ContentType: string(resp.Header.ContentType()), Body: resp.Body(),
+		Class: c.class, Status: 200, ContentType: string(resp.Header.ContentType()), Body: resp.Body(),
 		Stored: now, TTL: c.ttl, Scope: cachemw.Private, Generation: c.generation,
 	}
 	if ttl := x.Decision.Obligations.CacheTTL; ttl >= 0 && ttl < e.TTL {

@@ -93,7 +93,7 @@ func (h *Handler) plan(x *Exchange) {
 	var fill *plainFill
 	if ok && resp.Header.ContentLength() <= maxPlain {
 		fill = h.filling(x, plan, cachemw.Entry{
-			Status: 200, ContentType: string(resp.Header.ContentType()), Header: x.storedFields(), Cost: x.upstreamTime,
+			Class: c.class, Status: 200, ContentType: string(resp.Header.ContentType()), Header: x.storedFields(), Cost: x.upstreamTime,
 		})
 	}
 	if fill == nil {

@@ -49,12 +49,13 @@ type CacheStats struct {
 
 // CacheClass are the requests of one class, a route or JSON-RPC method, to one server.
 type CacheClass struct {
-	Class    string            `json:"class"`
-	Server   string            `json:"server"`
-	Hits     uint64            `json:"hits"`
-	Misses   uint64            `json:"misses"`
-	Stale    uint64            `json:"stale"`
-	Bypasses map[string]uint64 `json:"bypasses"` // by reason
+	Class     string            `json:"class"`
+	Server    string            `json:"server"`
+	Hits      uint64            `json:"hits"`
+	Misses    uint64            `json:"misses"`
+	Stale     uint64            `json:"stale"`
+	Evictions uint64            `json:"evictions"`
+	Bypasses  map[string]uint64 `json:"bypasses"` // by reason
 }
 
 // CacheRedis is what the shared server says about itself, under the names of its INFO command; sums of a cluster's masters.

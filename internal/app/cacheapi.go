@@ -29,9 +29,6 @@ func (c cacheAPI) Stats(ctx context.Context, redis bool) (api.CacheStats, error)
 		Entries: s.Entries, Bytes: s.Bytes, Evictions: s.Evictions, EvictionsBy: s.EvictionsByServer,
 		L1Hits: s.L1Hits, L2Hits: s.L2Hits, Classes: make([]api.CacheClass, 0, len(s.Classes)),
 	}
-	if out.EvictionsBy == nil {
-		out.EvictionsBy = map[string]uint64{}
-	}
 	for _, k := range s.Classes {
 		out.Classes = append(out.Classes, api.CacheClass(k))
 	}

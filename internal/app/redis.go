@@ -76,7 +76,8 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 func (g *gateway) sharedCache(client redis.UniversalClient) (cachemw.Backend, error) {
 	l2, err := cachemw.NewRedis(cachemw.RedisOptions{
 		Client: client, LookupTimeout: g.c.Cache.LookupTimeout, Timeout: g.c.Redis.SocketTimeout,
-		HealthInterval: g.c.Redis.HealthCheckInterval, HMACKey: []byte(g.c.Redis.HMACKey), Registerer: g.metrics,
+		HealthInterval: g.c.Redis.HealthCheckInterval, HMACKey: []byte(g.c.Redis.HMACKey),
+		Compress: g.c.Cache.Compression == "s2", Registerer: g.metrics,
 	})
 	if err != nil {
 		return nil, err

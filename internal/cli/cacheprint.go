@@ -105,7 +105,7 @@ func (p *program) printCacheClasses(classes []api.CacheClass) error {
 	if _, err := fmt.Fprintln(p.stdout); err != nil {
 		return err
 	}
-	rows := [][]string{{"CLASS", "SERVER", "HITS", "STALE", "MISSES", "PASSED BY"}}
+	rows := [][]string{{"CLASS", "SERVER", "HITS", "STALE", "MISSES", "EVICTED", "PASSED BY"}}
 	for _, c := range classes {
 		var reasons []string
 		for reason, n := range c.Bypasses {
@@ -114,7 +114,7 @@ func (p *program) printCacheClasses(classes []api.CacheClass) error {
 		slices.Sort(reasons)
 		rows = append(rows, []string{
 			c.Class, c.Server, strconv.FormatUint(c.Hits, 10), strconv.FormatUint(c.Stale, 10), strconv.FormatUint(c.Misses, 10),
-			strings.Join(reasons, ", "),
+			strconv.FormatUint(c.Evictions, 10), strings.Join(reasons, ", "),
 		})
 	}
 	t := table{out: p.stdout}
