@@ -102,6 +102,9 @@ func (e *Engine) rebuild(ctx context.Context, txn storage.Transaction, compiler 
 		return // the SDK's own first commit: its bundles have not arrived yet
 	}
 	p, err := newProgram(ctx, e.store, txn, compiler)
+	if err == nil {
+		err = p.succeeds(e.active.Load())
+	}
 	if err != nil {
 		e.fail(failure{err: err})
 		return

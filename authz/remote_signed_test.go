@@ -41,7 +41,12 @@ func newSigningKey(t *testing.T) signingKey {
 // sign packs and signs the policy of a revision, and lets change spoil it afterwards.
 func (k signingKey) sign(t *testing.T, n int, change func(*bundle.Bundle)) []byte {
 	t.Helper()
-	b, err := bundle.NewCustomReader(bundle.NewDirectoryLoader(writeFiles(t, numbered(n)))).Read()
+	return k.signFiles(t, numbered(n), change)
+}
+
+func (k signingKey) signFiles(t *testing.T, files map[string]string, change func(*bundle.Bundle)) []byte {
+	t.Helper()
+	b, err := bundle.NewCustomReader(bundle.NewDirectoryLoader(writeFiles(t, files))).Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,21 +63,26 @@ func (k signingKey) sign(t *testing.T, n int, change func(*bundle.Bundle)) []byt
 	return packed.Bytes()
 }
 
+// signedBundles is the OPA configuration of a bundle server whose bundles have to be signed.
+func signedBundles(url string, key signingKey) map[string]any {
+	return map[string]any{
+		"services": map[string]any{"bundles": map[string]any{"url": url}},
+		"keys":     map[string]any{"ops": map[string]any{"algorithm": "ES256", "key": key.public}},
+		"bundles": map[string]any{"sark": map[string]any{
+			"service": "bundles", "resource": "b.tar.gz", "trigger": "manual", "signing": map[string]any{"keyid": "ops"},
+		}},
+	}
+}
+
 // TestSignedBundles follows an engine whose bundles must be signed, on a server that fails in every way: nothing is allowed
 // before the first good bundle, and only a good one takes the place of another. A revision is a name and not a number: an
-// older one that is served again is a roll-back, which comes into force and shows in Revision.
+// older one that is served again is a roll-back, which comes into force and shows in Revision, unless bundles are numbered.
 func TestSignedBundles(t *testing.T) {
 	var bundles bundleServer
 	server := httptest.NewServer(&bundles)
 	defer server.Close()
 	key, stranger := newSigningKey(t), newSigningKey(t)
-	e := open(t, authz.Options{OPA: map[string]any{
-		"services": map[string]any{"bundles": map[string]any{"url": server.URL}},
-		"keys":     map[string]any{"ops": map[string]any{"algorithm": "ES256", "key": key.public}},
-		"bundles": map[string]any{"sark": map[string]any{
-			"service": "bundles", "resource": "b.tar.gz", "trigger": "manual", "signing": map[string]any{"keyid": "ops"},
-		}},
-	}})
+	e := open(t, authz.Options{OPA: signedBundles(server.URL, key)})
 	tamper := func(b *bundle.Bundle) { b.Data["number"] = "3" }
 	for _, step := range []struct {
 		name, revision string
@@ -101,6 +111,42 @@ func TestSignedBundles(t *testing.T) {
 		d := e.Decide(t.Context(), callTool(analyst(), `{}`))
 		if ready := step.revision != ""; d.Allow != ready || (e.Ready() == nil) != ready || ready && d.Revision != step.revision {
 			t.Errorf("%s: ready %v, decision %+v", step.name, e.Ready(), d)
+		}
+	}
+}
+
+// TestNumberedBundles: a signed bundle whose manifest has a sequence gives way to a higher one only, and says so.
+func TestNumberedBundles(t *testing.T) {
+	var bundles bundleServer
+	server := httptest.NewServer(&bundles)
+	defer server.Close()
+	key := newSigningKey(t)
+	e := open(t, authz.Options{OPA: signedBundles(server.URL, key)})
+	for _, step := range []struct{ revision, metadata, inForce string }{
+		{"1", `{"sequence": "x"}`, ""},
+		{"1", `{}`, "1"},
+		{"2", `{"sequence": 9}`, "2"},
+		{"3", `{"sequence": 10}`, "3"},
+		{"2", `{"sequence": 9}`, "3"},
+		{"1", `{}`, "3"},
+		{"4", `{"sequence": 10.5}`, "3"},
+		{"3", `{"sequence": 10}`, "3"},
+		{"4", `{"sequence": 1764345600}`, "4"},
+		{"3", `{"sequence": 10}`, "4"},
+	} {
+		files := map[string]string{
+			"policy.rego": `package sark
+decision := {"allow": true, "rule": data.number}`,
+			"data.json": `{"number": "` + step.revision + `"}`,
+			".manifest": `{"revision": "` + step.revision + `", "metadata": ` + step.metadata + `}`,
+		}
+		bundles.serve(key.signFiles(t, files, nil))
+		err := e.Reload(t.Context())
+		if taken := step.revision == step.inForce; (err == nil) != taken || (e.LastError() == nil) != taken {
+			t.Errorf("%+v: error %v, last error %v", step, err, e.LastError())
+		}
+		if d := e.Decide(t.Context(), callTool(analyst(), `{}`)); d.Rule != step.inForce || d.Revision != step.inForce {
+			t.Errorf("%+v: decision %+v", step, d)
 		}
 	}
 }

@@ -21,6 +21,7 @@ const entryPoint = "data.sark.decision"
 // loaded one never sees another revision.
 type program struct {
 	revision string
+	sequence map[string]int64 // of the bundles that name one
 	compiler *ast.Compiler
 	private  storage.Store       // a copy of the data, which nothing ever writes
 	txn      storage.Transaction // the one read transaction on it, for as long as the program lives
@@ -51,12 +52,16 @@ func newProgram(ctx context.Context, from storage.Store, txn storage.Transaction
 	if err != nil {
 		return nil, err
 	}
+	sequence, err := readSequences(ctx, from, txn)
+	if err != nil {
+		return nil, err
+	}
 	data, err := copyData(ctx, from, txn)
 	if err != nil {
 		return nil, err
 	}
 	p := &program{
-		revision: revision, compiler: compiler, private: inmem.NewFromASTObject(data), blocks: callsNetwork(compiler),
+		revision: revision, sequence: sequence, compiler: compiler, private: inmem.NewFromASTObject(data), blocks: callsNetwork(compiler),
 	}
 	return p, p.prepare(ctx)
 }
