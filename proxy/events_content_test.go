@@ -26,7 +26,9 @@ func TestEventContent(t *testing.T) {
 	})
 	g := newGateway(t, func(s *setup) {
 		s.Authenticator, s.Decider, s.Environment = a, newEngine(t, "testdata/policy"), "staging"
-		s.HashArguments = func(arguments []byte) string { return audit.HashArguments([]byte("key"), arguments) }
+		s.HashArguments = func(arguments []byte) string {
+			return string(audit.NewArgumentHasher([]byte("key")).Append(nil, arguments))
+		}
 		s.RecordArguments = func([]byte) []byte { return []byte(`{"text":"***"}`) }
 	})
 	c := g.Dial(t)
@@ -36,7 +38,7 @@ func TestEventContent(t *testing.T) {
 		t.Fatalf("status %d: %s", r.Status, r.Body)
 	}
 	want := strings.ReplaceAll(`{"action_operation":"tool:invoke","action_parameters":{"text":"***"},`+
-		`"arguments_hash":"`+audit.HashArguments([]byte("key"), []byte(`{"text":"hello"}`))+`","auth_method":"jwt","bytes_in":107,"bytes_out":100,`+
+		`"arguments_hash":"`+string(audit.NewArgumentHasher([]byte("key")).Append(nil, []byte(`{"text":"hello"}`)))+`","auth_method":"jwt","bytes_in":107,"bytes_out":100,`+
 		`"class_uid":6003,"client_id":"desk-app","cost":0,"decision":"allow","environment":"staging","era":"legacy","event_type":"tool_invoked",`+
 		`"http_method":"POST","ip_address":"127.0.0.1","method":"tools/call","outcome":"allowed","path":"/mcp","phase":"single",`+
 		`"policy_id":"sark/decision","policy_revision":"test-1","principal_attributes":{"issuer":"ISSUER","scopes":["mcp","other"],"teams":["support"]},`+

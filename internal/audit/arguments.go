@@ -59,8 +59,3 @@ func (h *ArgumentHasher) finish(padded []byte) []byte {
 }
 
 var hashPool = sync.Pool{New: func() any { return new([]byte) }}
-
-// HashArguments returns the hash of arguments under key, as ArgumentHasher.Append writes it.
-func HashArguments(key, arguments []byte) string {
-	return string(NewArgumentHasher(key).Append(nil, arguments))
-}

@@ -5,8 +5,8 @@ import "strconv"
 // maxDetails is how many members a Details holds; more are dropped and counted in the member "dropped".
 const maxDetails = 12
 
-// Details builds the JSON object of an event's details: canonical from the start (sorted keys, texts, whole numbers and
-// truth values only), so that what a database gives back can be hashed again. The zero Details is empty and ready; it
+// Details builds the JSON object of an event's details: canonical from the start (sorted keys, texts and whole
+// numbers only), so that what a database gives back can be hashed again. The zero Details is empty and ready; it
 // allocates nothing. A key that is set twice keeps its last value.
 type Details struct {
 	members [maxDetails]detail
@@ -26,27 +26,14 @@ type detailKind uint8
 const (
 	detailText detailKind = iota
 	detailNumber
-	detailBool
 )
 
-// Reset empties d for the next event.
-func (d *Details) Reset() { d.n, d.dropped = 0, 0 }
-
-// Text sets a text member. The strings are kept until Reset, not copied.
+// Text sets a text member. The strings are kept until Append, not copied.
 func (d *Details) Text(key, value string) { d.set(detail{key: key, text: value, kind: detailText}) }
 
 // Number sets a member to a whole number.
 func (d *Details) Number(key string, value int64) {
 	d.set(detail{key: key, num: value, kind: detailNumber})
-}
-
-// Bool sets a member to true or false.
-func (d *Details) Bool(key string, value bool) {
-	m := detail{key: key, kind: detailBool}
-	if value {
-		m.num = 1
-	}
-	d.set(m)
 }
 
 // set inserts m where its key belongs: the list is short, and stays sorted.
@@ -88,8 +75,6 @@ func (d *Details) Append(dst []byte) []byte {
 			dst = appendQuoted(dst, m.text)
 		case detailNumber:
 			dst = appendDecimal(dst, m.num)
-		case detailBool:
-			dst = strconv.AppendBool(dst, m.num != 0)
 		}
 	}
 	return append(dst, '}')

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -276,5 +277,22 @@ func exec(t *testing.T, db *sql.DB, statement string) {
 	t.Helper()
 	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestApacheNeedsNoLicense: what makes the trail a hypertable under TimescaleDB's Apache license uses nothing that is an error
+// there: no compression, no policies, no continuous aggregates. The gateways do that work themselves.
+func TestApacheNeedsNoLicense(t *testing.T) {
+	o := migrations.EnsureOptions{CompressAfter: 7 * 24 * time.Hour}
+	licensed := regexp.MustCompile(`(?i)compress|columnstore|_policy|timescaledb\.continuous|add_job`)
+	for mode, want := range map[migrations.Mode]bool{migrations.ModeApache: false, migrations.ModeTimescale: true} {
+		statements, err := migrations.EnsureSQL(mode, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(statements, ";\n")
+		if !strings.Contains(text, "create_hypertable") || licensed.MatchString(text) != want {
+			t.Errorf("mode %s runs\n%s", mode, text)
+		}
 	}
 }

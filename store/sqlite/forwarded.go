@@ -46,8 +46,8 @@ func (d *DB) Forwarded(ctx context.Context, writers []uuid.UUID) (store.Forwarde
 		args[i] = writers[i][:]
 	}
 	marks := strings.TrimSuffix(strings.Repeat("?, ", len(writers)), ", ")
-	rows, err := d.read.QueryContext(ctx, //nolint:gosec // the text is question marks
-		"SELECT writer_id, min(last_seq) FROM audit_forwarded WHERE writer_id IN ("+marks+") GROUP BY writer_id", args...)
+	query := "SELECT writer_id, min(last_seq) FROM audit_forwarded WHERE writer_id IN (" + marks + ") GROUP BY writer_id" //nolint:gosec // marks are question marks
+	rows, err := d.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read what was forwarded: %w", err)
 	}

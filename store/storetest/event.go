@@ -25,7 +25,7 @@ func Event(n int) audit.Event {
 		UserEmail: "user@example.com", PrincipalType: "user", UserRoles: []string{"analyst", "on call"}, AuthMethod: "api_key",
 		PrincipalAttributes: []byte(`{"teams":["platform"]}`), ClientID: "ci", SessionID: "5f1e", Action: "tool:invoke",
 		ResourceType: "tool", Method: "tools/call", ServerID: fmt.Sprintf("server-%d", n%4), ServerName: fmt.Sprintf("server-%d", n%4),
-		ToolName: fmt.Sprintf("tool-%d", n%5), Sensitivity: "medium", ArgumentsHash: audit.HashArguments([]byte("k"), []byte(`{"n":1}`)),
+		ToolName: fmt.Sprintf("tool-%d", n%5), Sensitivity: "medium", ArgumentsHash: string(audit.NewArgumentHasher([]byte("k")).Append(nil, []byte(`{"n":1}`))),
 		RequestID: fmt.Sprint(n), TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", SpanID: "00f067aa0ba902b7",
 		IP:        netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), //nolint:gosec // the low bits on purpose
 		UserAgent: "mcp-client/1.4.2 (linux; amd64)", HTTPMethod: "POST",
