@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sark/authz"
@@ -48,6 +49,8 @@ func (s *shelf) Events(_ context.Context, f store.EventFilter) (store.EventPage,
 	}
 	return store.EventPage{}, nil
 }
+
+func (s *shelf) Forwarded(context.Context, []uuid.UUID) (store.Forwarded, error) { return nil, nil }
 
 // ask sends a request straight to the handler of a route.
 func ask(f *testing.F, s *shelf) func(t *testing.T, route, method, query string, body []byte) int {
