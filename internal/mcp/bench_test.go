@@ -30,8 +30,14 @@ func BenchmarkParse(b *testing.B) {
 		body []byte
 	}{
 		{"small", callOf(200)},
+		{"1KB", callOf(1 << 10)},
 		{"4KB", callOf(4 << 10)},
+		{"64KB", callOf(64 << 10)},
 		{"256KB", callOf(256 << 10)},
+		{"1MB", callOf(1 << 20)},
+		{"plain256KB", inArguments(`"` + strings.Repeat("bG9yZW0gaXBzdW0g", 256<<10/16) + `"`)},
+		{"wide256KB", inArguments(`"` + strings.Repeat("請確認訂單、", 256<<10/18) + `"`)},
+		{"keys40", []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":` + manyKeys(40) + `}}}`)},
 		{"text256KB", inArguments(`"` + strings.Repeat(`lorem ipsum dolor sit amet, consetetur\n`, 256<<10/40) + `"`)},
 		{"keys10000", []byte(flat)},
 	} {
@@ -95,6 +101,55 @@ func BenchmarkFilterList(b *testing.B) {
 	b.SetBytes(int64(len(message)))
 	for b.Loop() {
 		if _, _, err := mcp.FilterList(dst, message, func(_, id string) bool { return id != "last" }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// tools returns a tools/list reply of n tools with schemas as servers write them.
+func tools(n int) []byte {
+	var list strings.Builder
+	list.WriteString(`{"jsonrpc":"2.0","id":17,"result":{"tools":[`)
+	for i := range n {
+		list.WriteString(`{"name":"` + keyNumber(i) + `","title":"Create an issue","description":"Creates an issue in a repository.\nAsks before it writes.",` +
+			`"inputSchema":{"type":"object","properties":{"title":{"type":"string","description":"What it is about"},"labels":{"type":"array",` +
+			`"items":{"type":"string"},"maxItems":10},"private":{"type":"boolean","default":false}},"required":["title"]},` +
+			`"annotations":{"readOnlyHint":false,"destructiveHint":true}},`)
+	}
+	list.WriteString(`{"name":"last"}]}}`)
+	return []byte(list.String())
+}
+
+// BenchmarkFilterTools takes every tenth of 500 tools out of a list.
+func BenchmarkFilterTools(b *testing.B) {
+	message := tools(500)
+	dst := make([]byte, 0, 2*len(message))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(message)))
+	for b.Loop() {
+		if _, _, err := mcp.FilterList(dst, message, func(_, id string) bool { return id[len(id)-1] != '7' }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMaskReply takes a field and a pattern out of a result of 16 KiB that holds its document twice, as MCP asks for.
+func BenchmarkMaskReply(b *testing.B) {
+	mask, err := mcp.NewMask([]string{"$.rows[*].email"}, []string{`\b\d{3}-\d{2}-\d{4}\b`})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var rows strings.Builder
+	for rows.Len() < 8<<10 {
+		rows.WriteString(`{"id":17,"email":"ada@example.com","city":"London","note":"called twice, no answer"},`)
+	}
+	doc := `{"rows":[` + strings.TrimSuffix(rows.String(), ",") + `]}`
+	reply := []byte(`{"jsonrpc":"2.0","id":17,"result":{"structuredContent":` + doc + `,"content":[{"type":"text","text":` +
+		string(mcp.AppendString(nil, doc)) + `}]}}`)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(reply)))
+	for b.Loop() {
+		if _, err := mask.Reply(reply); err != nil {
 			b.Fatal(err)
 		}
 	}
