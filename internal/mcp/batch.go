@@ -9,7 +9,7 @@ var ErrBatchSize = errors.New("mcp: a batch must hold at least one message and n
 // "Batching"), or nothing that Parse would accept.
 func IsBatch(body []byte) bool {
 	s := scanner{b: body}
-	return s.next() == '['
+	return s.peek() == '['
 }
 
 // Split returns the messages of a batch as they stand there, at most limit. The slices alias body. What is wrong within a
@@ -17,24 +17,22 @@ func IsBatch(body []byte) bool {
 func Split(body []byte, limit int) ([][]byte, error) {
 	s := acquireScanner(body)
 	defer releaseScanner(s)
-	if s.next() != '[' {
+	if s.peek() != '[' {
 		return nil, errNotObject
 	}
 	var messages [][]byte
-	err := s.array(0, func(s *scanner, depth int) error {
+	n := items{s: s, depth: 1}
+	for n.next() {
 		if len(messages) == limit {
-			return ErrBatchSize
+			return nil, ErrBatchSize
 		}
-		from := s.i
-		err := s.value(depth)
-		messages = append(messages, s.b[from:s.i])
-		return err
-	})
-	switch {
-	case err != nil:
+		messages = append(messages, n.raw())
+	}
+	if err := s.end(); err != nil {
 		return nil, err
-	case len(messages) == 0:
+	}
+	if len(messages) == 0 {
 		return nil, ErrBatchSize
 	}
-	return messages, s.end()
+	return messages, nil
 }

@@ -40,19 +40,21 @@ func (e *edits) cut(from, to int) {
 
 // items reads an array and cuts out the items that keep refuses or that have no id, each with the comma before it; what
 // goes at the front takes the comma after it.
-func (e *edits) items(s *scanner, idKey string, depth int, keep func(id string, item []byte) bool) (n Filtered, err error) {
+func (e *edits) items(s *scanner, idKey string, depth int, keep func(id string, item []byte) bool) (n Filtered) {
 	last := 0 // the end of the item before
-	err = s.array(depth, func(s *scanner, depth int) error {
-		start := s.i
-		id, ok, err := itemID(s, idKey, depth)
-		if err != nil {
-			return err
+	list := items{s: s, depth: depth + 1}
+	for list.next() {
+		start := list.at
+		id, ok := itemID(s, idKey, list.depth)
+		item := s.since(start)
+		if item == nil {
+			return n
 		}
 		if n.Items == 0 {
 			last = start
 		}
 		switch {
-		case !ok || !keep(id, s.b[start:s.i]):
+		case !ok || !keep(id, item):
 			e.cut(last, s.i)
 		case n.Kept == 0:
 			e.cut(last, start)
@@ -62,28 +64,22 @@ func (e *edits) items(s *scanner, idKey string, depth int, keep func(id string, 
 		}
 		n.Items++
 		last = s.i
-		return nil
-	})
-	return n, err
+	}
+	return n
 }
 
 // itemID scans one item and returns the text of its identifying member.
-func itemID(s *scanner, idKey string, depth int) (id string, ok bool, err error) {
-	if s.peek() != '{' {
-		return "", false, s.value(depth)
-	}
+func itemID(s *scanner, idKey string, depth int) (id string, ok bool) {
 	sole := true
-	err = s.object(depth, func(s *scanner, key []byte, depth int) error {
-		from := s.i
-		err := s.value(depth)
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
 		switch {
-		case err != nil:
-		case string(key) == idKey:
-			id, ok = string(text(s.b[from:s.i])), s.b[from] == '"'
-		case strings.EqualFold(Text(key), idKey):
+		case string(m.key) == idKey:
+			raw := m.raw()
+			id, ok = String(raw), len(raw) > 0 && raw[0] == '"'
+		case strings.EqualFold(Text(m.key), idKey):
 			sole = false
 		}
-		return err
-	})
-	return id, ok && sole, err
+	}
+	return id, ok && sole
 }

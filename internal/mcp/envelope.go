@@ -33,121 +33,115 @@ type envelope struct {
 
 // read scans the whole body and remembers the parts that matter.
 func (e *envelope) read(s *scanner) error {
-	switch s.next() {
+	switch s.peek() {
 	case '{':
 	case '[':
 		return errBatch
 	default:
-		if err := s.document(); err != nil {
+		s.skip(1)
+		if err := s.end(); err != nil {
 			return err
 		}
 		return errNotObject
 	}
-	if err := s.object(1, e.member); err != nil {
-		return err
+	m := members{s: s, depth: 2}
+	for m.next() {
+		switch string(m.key) {
+		case "jsonrpc":
+			e.version = m.raw()
+		case "id":
+			e.readID(&m)
+		case "method":
+			e.method = m.raw()
+		case "params":
+			e.readParams(s, m.depth)
+		case "result":
+			e.result = m.raw()
+		case "error":
+			e.failure = m.raw()
+		default:
+			s.fold(m.key, envelopeKeys)
+		}
 	}
 	return s.end()
 }
 
-// member reads one member of the message.
-func (e *envelope) member(s *scanner, key []byte, depth int) error {
-	switch string(key) {
-	case "jsonrpc":
-		return s.span(&e.version, depth, nil)
-	case "id":
-		return e.readID(s, depth)
-	case "method":
-		return s.span(&e.method, depth, nil)
-	case "params":
-		return s.span(&e.params, depth, e.param)
-	case "result":
-		return s.span(&e.result, depth, nil)
-	case "error":
-		return s.span(&e.failure, depth, nil)
-	}
-	s.fold(key, envelopeKeys)
-	return s.value(depth)
-}
-
 // readID forgets an id that ends where the body ends: it may be the first digits of a longer one.
-func (e *envelope) readID(s *scanner, depth int) error {
-	err := s.span(&e.id, depth, nil)
-	if s.i == len(s.b) {
+func (e *envelope) readID(m *members) {
+	id := m.raw()
+	if m.s.err != nil {
+		return
+	}
+	if e.id = id; m.s.i == len(m.s.b) {
 		e.id = nil
 	}
-	return err
 }
 
-// param reads one member of params.
-func (e *envelope) param(s *scanner, key []byte, depth int) error {
-	switch string(key) {
-	case "name":
-		return s.span(&e.name, depth, nil)
-	case "uri":
-		return s.span(&e.uri, depth, nil)
-	case "taskId":
-		return s.span(&e.taskID, depth, nil)
-	case "arguments":
-		return s.span(&e.arguments, depth, nil)
-	case "_meta":
-		if s.peek() == '{' {
-			return s.span(&e.meta, depth, e.metaMember)
-		}
-	case "ref":
-		return s.span(nil, depth, e.refMember)
-	case "task":
-		e.task = true
-	case "inputResponses", "requestState":
-		e.continuation = true
-	default:
-		s.fold(key, paramsKeys)
-	}
-	return s.value(depth)
-}
-
-// metaMember reads one member of params._meta.
-func (e *envelope) metaMember(s *scanner, key []byte, depth int) error {
-	switch string(key) {
-	case metaVersion:
-		return s.span(&e.metaVersion, depth, nil)
-	case metaCapabilities:
-		return s.span(&e.capabilities, depth, nil)
-	case metaLogLevel:
-		e.logLevel = true
-	case "progressToken":
-		e.progressToken = true
-	default:
-		s.fold(key, metaKeys)
-	}
-	return s.value(depth)
-}
-
-// refMember reads one member of params.ref.
-func (e *envelope) refMember(s *scanner, key []byte, depth int) error {
-	switch string(key) {
-	case "type":
-		return s.span(&e.refType, depth, nil)
-	case "name":
-		return s.span(&e.refName, depth, nil)
-	case "uri":
-		return s.span(&e.refURI, depth, nil)
-	}
-	s.fold(key, refKeys)
-	return s.value(depth)
-}
-
-// span scans a value and remembers its raw bytes in dst, unless nil. visit, unless nil, reads the members when the value
-// is an object.
-func (s *scanner) span(dst *[]byte, depth int, visit func(*scanner, []byte, int) error) error {
+// readParams reads params.
+func (e *envelope) readParams(s *scanner, depth int) {
 	from := s.i
-	var err error
-	if visit != nil && s.peek() == '{' {
-		err = s.object(depth, visit)
-	} else {
-		err = s.value(depth)
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		switch string(m.key) {
+		case "name":
+			e.name = m.raw()
+		case "uri":
+			e.uri = m.raw()
+		case "taskId":
+			e.taskID = m.raw()
+		case "arguments":
+			e.arguments = m.raw()
+		case "_meta":
+			e.readMeta(s, m.depth)
+		case "ref":
+			e.readRef(s, m.depth)
+		case "task":
+			e.task = true
+		case "inputResponses", "requestState":
+			e.continuation = true
+		default:
+			s.fold(m.key, paramsKeys)
+		}
 	}
-	if err == nil && dst != nil {
-		*dst = s.b[from:s.i]
+	e.params = s.since(from)
+}
+
+// readMeta reads params._meta.
+func (e *envelope) readMeta(s *scanner, depth int) {
+	from, object := s.i, s.peek() == '{'
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		switch string(m.key) {
+		case metaVersion:
+			e.metaVersion = m.raw()
+		case metaCapabilities:
+			e.capabilities = m.raw()
+		case metaLogLevel:
+			e.logLevel = true
+		case "progressToken":
+			e.progressToken = true
+		default:
+			s.fold(m.key, metaKeys)
+		}
 	}
-	return err
+	if object {
+		e.meta = s.since(from)
+	}
+}
+
+// readRef reads params.ref.
+func (e *envelope) readRef(s *scanner, depth int) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		switch string(m.key) {
+		case "type":
+			e.refType = m.raw()
+		case "name":
+			e.refName = m.raw()
+		case "uri":
+			e.refURI = m.raw()
+		default:
+			s.fold(m.key, refKeys)
+		}
+	}
 }

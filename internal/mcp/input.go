@@ -7,27 +7,19 @@ import "fmt"
 func InputRequests(raw []byte, visit func(message []byte)) error {
 	s := acquireScanner(raw)
 	defer releaseScanner(s)
-	if s.next() != '{' {
-		return fmt.Errorf("read input requests: %w", errNotObject)
-	}
 	var messages [][]byte
-	err := s.object(1, func(s *scanner, _ []byte, depth int) error {
-		if s.peek() != '{' {
-			return errNotObject
-		}
-		from := s.i
-		err := s.value(depth)
-		if err == nil {
+	object := s.peek() == '{'
+	m := members{s: s, depth: 2}
+	for m.next() {
+		object = object && s.peek() == '{'
+		if request := m.raw(); object && request != nil {
 			const head = `{"jsonrpc":"2.0","id":"input",`
-			messages = append(messages, append(append(make([]byte, 0, len(head)+s.i-from), head...), s.b[from+1:s.i]...))
+			messages = append(messages, append(append(make([]byte, 0, len(head)+len(request)), head...), request[1:]...))
 		}
-		return err
-	})
-	if err == nil {
-		err = s.end()
 	}
-	if err == nil {
-		err = s.soft
+	err := s.verdict()
+	if err == nil && !object {
+		err = errNotObject
 	}
 	if err != nil {
 		return fmt.Errorf("read input requests: %w", err)

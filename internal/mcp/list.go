@@ -31,17 +31,12 @@ type Filtered struct {
 func FilterList(dst, message []byte, keep func(list, id string) bool) (out []byte, n Filtered, err error) {
 	s := acquireScanner(message)
 	defer releaseScanner(s)
-	if s.next() != '{' {
+	if s.peek() != '{' {
 		return nil, n, fmt.Errorf("read list: %w", errNotObject)
 	}
 	f := listFilter{keep: keep}
-	if err = s.object(1, f.member); err == nil {
-		err = s.end()
-	}
-	if err == nil {
-		err = s.soft
-	}
-	if err != nil {
+	f.message(s)
+	if err = s.verdict(); err != nil {
 		return nil, n, fmt.Errorf("read list: %w", err)
 	}
 	if !f.listed || len(f.edits) == 0 {
@@ -58,51 +53,53 @@ type listFilter struct {
 	listed bool
 }
 
-// member reads one member of the message.
-func (f *listFilter) member(s *scanner, key []byte, depth int) error {
-	if string(key) == "result" {
-		return s.span(nil, depth, f.resultMember)
+// message reads a message.
+func (f *listFilter) message(s *scanner) {
+	m := members{s: s, depth: 2}
+	for m.next() {
+		if string(m.key) == "result" {
+			f.result(s, m.depth)
+			continue
+		}
+		s.fold(m.key, envelopeKeys)
 	}
-	s.fold(key, envelopeKeys)
-	return s.value(depth)
 }
 
-// resultMember reads one member of the result.
-func (f *listFilter) resultMember(s *scanner, key []byte, depth int) error {
-	idKey, isList := lists[string(key)]
-	switch {
-	case isList:
-		f.listed = true
-		return f.list(s, string(key), idKey, depth)
-	case string(key) == "cacheScope":
-		return f.scope(s, depth)
+// result reads the result of a message.
+func (f *listFilter) result(s *scanner, depth int) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		idKey, isList := lists[string(m.key)]
+		switch {
+		case isList:
+			f.list(&m, string(m.key), idKey)
+		case string(m.key) == "cacheScope":
+			f.scope(&m)
+		default:
+			s.fold(m.key, resultKeys)
+		}
 	}
-	s.fold(key, resultKeys)
-	return s.value(depth)
 }
 
 // scope makes a public result private.
-func (f *listFilter) scope(s *scanner, depth int) error {
-	from := s.i
-	err := s.value(depth)
-	if err == nil && string(text(s.b[from:s.i])) == "public" {
-		f.replace(from, s.i, `"private"`)
+func (f *listFilter) scope(m *members) {
+	if raw := m.raw(); string(text(raw)) == "public" {
+		f.replace(m.at, m.s.i, `"private"`)
 	}
-	return err
 }
 
 // list reads the value of a list key: an array, or null.
-func (f *listFilter) list(s *scanner, list, idKey string, depth int) error {
-	if s.peek() == '[' {
-		n, err := f.items(s, idKey, depth, func(id string, _ []byte) bool { return f.keep(list, id) })
+func (f *listFilter) list(m *members, list, idKey string) {
+	f.listed = true
+	if m.s.peek() == '[' {
+		n := f.items(m.s, idKey, m.depth, func(id string, _ []byte) bool { return f.keep(list, id) })
 		f.n.Items += n.Items
 		f.n.Kept += n.Kept
-		return err
+		return
 	}
-	from := s.i
-	if s.literal("null") != nil {
-		return errNotList
+	if string(m.raw()) != "null" {
+		m.s.i = m.s.fail(errNotList)
+		return
 	}
-	f.replace(from, s.i, "[]")
-	return nil
+	f.replace(m.at, m.s.i, "[]")
 }

@@ -45,19 +45,15 @@ func NewMask(paths, patterns []string) (*Mask, error) {
 
 // Value masks a document, whose root is the "$" of paths. out aliases doc when nothing was changed.
 func (m *Mask) Value(doc []byte) (out []byte, err error) {
-	return m.edit(doc, func(e *masking, s *scanner) error { return e.value(s, 1, m.starts, false) })
+	return m.edit(doc, func(e *masking) { e.value(1, m.starts, false) })
 }
 
 // Arguments masks params.arguments of a request, whose root is the "$" of paths. gone holds the texts that were taken out.
 // out aliases message when nothing was changed.
 func (m *Mask) Arguments(message []byte) (out []byte, gone []string, err error) {
-	out, err = m.edit(message, func(e *masking, s *scanner) error {
-		defer func() { gone = e.gone }()
-		return e.member(s, 1, "params", func(s *scanner, depth int) error {
-			return e.member(s, depth, "arguments", func(s *scanner, depth int) error {
-				return e.value(s, depth, m.starts, false)
-			})
-		})
+	out, err = m.edit(message, func(e *masking) {
+		e.arguments()
+		gone = e.gone
 	})
 	return out, gone, err
 }
@@ -67,19 +63,7 @@ func (m *Mask) Arguments(message []byte) (out []byte, gone []string, err error) 
 // text without fields when there are paths, and binary content. out aliases message when nothing was changed. A message
 // that two readers could understand differently is an error.
 func (m *Mask) Reply(message []byte) (out []byte, err error) {
-	return m.edit(message, func(e *masking, s *scanner) error {
-		if s.peek() != '{' {
-			return errNotObject
-		}
-		return s.object(1, func(s *scanner, key []byte, depth int) error {
-			switch string(key) {
-			case "result", "params", "error":
-				return e.loose(s, depth)
-			}
-			s.fold(key, envelopeKeys)
-			return s.value(depth)
-		})
-	})
+	return m.edit(message, (*masking).message)
 }
 
 // Matches reports whether a pattern matches a text.
@@ -102,19 +86,13 @@ func (m *Mask) Names(fold []byte) bool {
 	return false
 }
 
-func (m *Mask) edit(doc []byte, walk func(*masking, *scanner) error) ([]byte, error) {
+func (m *Mask) edit(doc []byte, walk func(*masking)) ([]byte, error) {
 	s := acquireScanner(doc)
 	defer releaseScanner(s)
-	e := &masking{m: m}
-	s.next()
-	err := walk(e, s)
-	if err == nil {
-		err = s.end()
-	}
-	if err == nil {
-		err = s.soft
-	}
-	if err != nil {
+	e := &masking{m: m, s: s}
+	s.peek()
+	walk(e)
+	if err := s.verdict(); err != nil {
 		return nil, fmt.Errorf("mask: %w", err)
 	}
 	if len(e.edits) == 0 {

@@ -4,40 +4,64 @@ package mcp
 type masking struct {
 	edits
 	m    *Mask
+	s    *scanner
 	gone []string // texts that were taken out
 }
 
-// member reads an object, and the member of one name with read.
-func (e *masking) member(s *scanner, depth int, name string, read func(*scanner, int) error) error {
-	if s.peek() != '{' {
-		return s.value(depth)
-	}
-	return s.object(depth, func(s *scanner, key []byte, depth int) error {
-		if string(key) == name {
-			return read(s, depth)
+// arguments reads a request, for the arguments in its params.
+func (e *masking) arguments() {
+	m := members{s: e.s, depth: 2}
+	for m.next() {
+		if string(m.key) != "params" {
+			continue
 		}
-		return s.value(depth)
-	})
+		p := members{s: e.s, depth: m.depth + 1}
+		for p.next() {
+			if string(p.key) == "arguments" {
+				e.value(p.depth, e.m.starts, false)
+			}
+		}
+	}
+}
+
+// message reads a message of a server.
+func (e *masking) message() {
+	if e.s.peek() != '{' {
+		e.s.i = e.s.fail(errNotObject)
+		return
+	}
+	m := members{s: e.s, depth: 2}
+	for m.next() {
+		switch string(m.key) {
+		case "result", "params", "error":
+			e.loose(m.depth)
+		default:
+			e.s.fold(m.key, envelopeKeys)
+		}
+	}
 }
 
 // value reads a value that paths may lead into: at are the steps that come next. whole masks all of it.
-func (e *masking) value(s *scanner, depth int, at []int, whole bool) error {
+func (e *masking) value(depth int, at []int, whole bool) {
 	for _, p := range at {
 		whole = whole || e.m.steps[p].end
 	}
-	switch s.peek() {
+	switch e.s.peek() {
 	case '{':
-		return s.object(depth, func(s *scanner, key []byte, depth int) error {
-			return e.value(s, depth, e.below(at, string(key), -1), whole)
-		})
+		m := members{s: e.s, depth: depth + 1}
+		for m.next() {
+			e.value(m.depth, e.below(at, string(m.key), -1), whole)
+		}
 	case '[':
-		n := -1
-		return s.array(depth, func(s *scanner, depth int) error {
-			n++
-			return e.value(s, depth, e.below(at, "", n), whole)
-		})
+		index := 0
+		n := items{s: e.s, depth: depth + 1}
+		for n.next() {
+			e.value(n.depth, e.below(at, "", index), whole)
+			index++
+		}
+	default:
+		e.leaf(depth, whole)
 	}
-	return e.leaf(s, depth, whole)
 }
 
 // below returns the steps that come next after one to a member or an item.
@@ -59,27 +83,24 @@ func (e *masking) below(at []int, key string, index int) []int {
 }
 
 // leaf reads a text, a number or a word.
-func (e *masking) leaf(s *scanner, depth int, whole bool) error {
-	from := s.i
-	if err := s.value(depth); err != nil {
-		return err
-	}
-	raw := s.b[from:s.i]
+func (e *masking) leaf(depth int, whole bool) {
+	from := e.s.i
+	raw := e.s.raw(depth)
+	to := e.s.i
 	switch {
 	case len(raw) == 0 || raw[0] == 'n':
 	case raw[0] == '"' && whole:
 		e.take(text(raw))
-		e.replace(from, s.i, `"`+Masked+`"`)
+		e.replace(from, to, `"`+Masked+`"`)
 	case raw[0] == '"':
-		e.pattern(from, s.i, text(raw))
+		e.pattern(from, to, text(raw))
 	case whole && (raw[0] == 't' || raw[0] == 'f'):
 		e.take(raw)
-		e.replace(from, s.i, "false")
+		e.replace(from, to, "false")
 	case raw[0] != 't' && raw[0] != 'f' && (whole || e.m.Matches(raw)):
 		e.take(raw)
-		e.replace(from, s.i, "0")
+		e.replace(from, to, "0")
 	}
-	return nil
 }
 
 func (e *masking) take(text []byte) { e.gone = append(e.gone, string(text)) }
@@ -97,70 +118,69 @@ func (e *masking) pattern(from, to int, plain []byte) {
 }
 
 // loose reads a value of a message that is no document of a tool itself, and may hold some.
-func (e *masking) loose(s *scanner, depth int) error {
-	switch s.peek() {
+func (e *masking) loose(depth int) {
+	switch e.s.peek() {
 	case '{':
-		return s.object(depth, e.looseMember)
+		m := members{s: e.s, depth: depth + 1}
+		for m.next() {
+			e.looseMember(&m)
+		}
 	case '[':
-		return s.array(depth, e.loose)
+		n := items{s: e.s, depth: depth + 1}
+		for n.next() {
+			e.loose(n.depth)
+		}
+	default:
+		e.leaf(depth, false)
 	}
-	return e.leaf(s, depth, false)
 }
 
-func (e *masking) looseMember(s *scanner, key []byte, depth int) error {
-	quoted := s.peek() == '"'
-	switch string(key) {
-	case "structuredContent":
-		return e.value(s, depth, e.m.starts, false)
-	case "text":
-		if quoted {
-			return e.text(s, depth)
+func (e *masking) looseMember(m *members) {
+	quoted := e.s.peek() == '"'
+	switch key := string(m.key); {
+	case key == "structuredContent", !quoted && (key == "data" || key == "blob"):
+		e.value(m.depth, e.m.starts, false)
+	case quoted && key == "text":
+		e.text(m)
+	case key == "data", key == "blob":
+		if raw := m.raw(); len(raw) > len(`""`) {
+			e.replace(m.at, e.s.i, `""`)
 		}
-	case "data", "blob":
-		if !quoted {
-			return e.value(s, depth, e.m.starts, false)
-		}
-		from := s.i
-		err := s.value(depth)
-		if err == nil && s.i-from > 2 {
-			e.replace(from, s.i, `""`)
-		}
-		return err
+	default:
+		e.s.fold(m.key, resultFields)
+		e.loose(m.depth)
 	}
-	s.fold(key, resultFields)
-	return e.loose(s, depth)
 }
 
 // resultFields are the keys by which documents are found in a result.
 var resultFields = []string{"structuredContent", "text", "data", "blob", "content", "contents", "messages"}
 
 // text reads a text that may be a document.
-func (e *masking) text(s *scanner, depth int) error {
-	from := s.i
-	if err := s.value(depth); err != nil {
-		return err
+func (e *masking) text(m *members) {
+	raw := m.raw()
+	if raw == nil {
+		return
 	}
-	plain := text(s.b[from:s.i])
+	plain, to := text(raw), e.s.i
 	if out, err := e.m.document(plain); err == nil {
 		if string(out) != string(plain) {
-			e.replace(from, s.i, string(AppendString(nil, string(out))))
+			e.replace(m.at, to, string(AppendString(nil, string(out))))
 		}
-		return nil
+		return
 	}
 	if len(e.m.starts) > 0 {
 		if len(plain) > 0 {
-			e.replace(from, s.i, `"`+Masked+`"`)
+			e.replace(m.at, to, `"`+Masked+`"`)
 		}
-		return nil
+		return
 	}
-	e.pattern(from, s.i, plain)
-	return nil
+	e.pattern(m.at, to, plain)
 }
 
 // document masks a text that is a JSON object or array; any other is an error.
 func (m *Mask) document(text []byte) ([]byte, error) {
 	s := acquireScanner(text)
-	first := s.next()
+	first := s.peek()
 	releaseScanner(s)
 	if first != '{' && first != '[' {
 		return nil, errNotObject

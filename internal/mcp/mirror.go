@@ -34,41 +34,51 @@ func MayMirror(message []byte) bool { return bytes.Contains(message, []byte(`"`+
 func Mirrors(message []byte, found func(tool string, mirrors []Mirror)) error {
 	s := acquireScanner(message)
 	defer releaseScanner(s)
-	if s.next() != '{' {
+	if s.peek() != '{' {
 		return fmt.Errorf("read tools: %w", errNotObject)
 	}
-	item := func(s *scanner, depth int) error {
-		var name []byte
-		var r mirrorReader
-		err := s.span(nil, depth, func(s *scanner, key []byte, depth int) error {
-			switch string(key) {
-			case "name":
-				return s.span(&name, depth, nil)
-			case "inputSchema":
-				return s.span(nil, depth, r.schemaMember)
-			}
-			return s.value(depth)
-		})
-		if err == nil && len(name) > 0 && name[0] == '"' {
-			found(String(name), r.mirrors())
+	m := members{s: s, depth: 2}
+	for m.next() {
+		if string(m.key) == "result" {
+			resultMirrors(s, m.depth, found)
 		}
-		return err
 	}
-	err := s.object(1, func(s *scanner, key []byte, depth int) error {
-		if string(key) != "result" {
-			return s.value(depth)
-		}
-		return s.span(nil, depth, func(s *scanner, key []byte, depth int) error {
-			if string(key) != "tools" || s.peek() != '[' {
-				return s.value(depth)
-			}
-			return s.array(depth, item)
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("read tools: %w", err)
+	if s.err != nil {
+		return fmt.Errorf("read tools: %w", s.err)
 	}
 	return nil
+}
+
+// resultMirrors reads the result of a tools/list reply.
+func resultMirrors(s *scanner, depth int, found func(tool string, mirrors []Mirror)) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		if string(m.key) != "tools" || s.peek() != '[' {
+			continue
+		}
+		tools := items{s: s, depth: m.depth + 1}
+		for tools.next() {
+			toolMirrors(s, tools.depth, found)
+		}
+	}
+}
+
+// toolMirrors reads one tool.
+func toolMirrors(s *scanner, depth int, found func(tool string, mirrors []Mirror)) {
+	var name []byte
+	var r mirrorReader
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		switch string(m.key) {
+		case "name":
+			name = m.raw()
+		case "inputSchema":
+			r.schema(s, m.depth)
+		}
+	}
+	if s.err == nil && len(name) > 0 && name[0] == '"' {
+		found(String(name), r.mirrors())
+	}
 }
 
 // mirrorReader reads the mirrors of one input schema.
@@ -86,32 +96,43 @@ func (r *mirrorReader) mirrors() []Mirror {
 	return r.found
 }
 
-// schemaMember reads one member of an object's schema.
-func (r *mirrorReader) schemaMember(s *scanner, key []byte, depth int) error {
-	if string(key) != "properties" {
-		return s.value(depth)
+// schema reads the schema of an object.
+func (r *mirrorReader) schema(s *scanner, depth int) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		if string(m.key) == "properties" {
+			r.properties(s, m.depth)
+		}
 	}
-	return s.span(nil, depth, r.property)
+}
+
+// properties reads the schemas of properties.
+func (r *mirrorReader) properties(s *scanner, depth int) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		r.path = append(r.path, string(m.key))
+		r.property(s, m.depth)
+		r.path = r.path[:len(r.path)-1]
+	}
 }
 
 // property reads the schema of one property.
-func (r *mirrorReader) property(s *scanner, key []byte, depth int) error {
+func (r *mirrorReader) property(s *scanner, depth int) {
 	var header, kind []byte
-	r.path = append(r.path, string(key))
-	err := s.span(nil, depth, func(s *scanner, key []byte, depth int) error {
-		switch string(key) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		switch string(m.key) {
 		case annotation:
-			return s.span(&header, depth, nil)
+			header = m.raw()
 		case "type":
-			return s.span(&kind, depth, nil)
+			kind = m.raw()
+		case "properties":
+			r.properties(s, m.depth)
 		}
-		return r.schemaMember(s, key, depth)
-	})
-	if err == nil && header != nil {
+	}
+	if s.err == nil && header != nil {
 		r.add(String(header), String(kind))
 	}
-	r.path = r.path[:len(r.path)-1]
-	return err
 }
 
 func (r *mirrorReader) add(header, kind string) {
@@ -188,7 +209,7 @@ func integer(raw []byte) (int64, bool) {
 	const most = 1<<53 - 1
 	s := acquireScanner(raw)
 	defer releaseScanner(s)
-	if s.number() != nil || s.end() != nil {
+	if s.i = s.number(0); s.end() != nil {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(Text(raw), 64)

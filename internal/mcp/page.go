@@ -10,33 +10,24 @@ import "fmt"
 func FilterItems(dst, doc []byte, array, idKey string, keep func(id string, item []byte) bool, all func() bool) (out []byte, n Filtered, err error) {
 	s := acquireScanner(doc)
 	defer releaseScanner(s)
-	if s.next() != '{' {
+	if s.peek() != '{' {
 		return nil, n, fmt.Errorf("read page: %w", errNotObject)
 	}
 	var changes edits
 	secret := false // there is a total that is not to be told
-	err = s.object(1, func(s *scanner, key []byte, depth int) (err error) {
-		from := s.i
+	m := members{s: s, depth: 2}
+	for m.next() {
 		switch {
-		case string(key) == array && s.peek() == '[':
-			n, err = changes.items(s, idKey, depth, keep)
-			return err
-		case string(key) == "total":
-			if err = s.value(depth); err == nil && doc[from] != 'n' {
-				changes.replace(from, s.i, "null")
+		case string(m.key) == array && s.peek() == '[':
+			n = changes.items(s, idKey, m.depth, keep)
+		case string(m.key) == "total":
+			if raw := m.raw(); raw != nil && raw[0] != 'n' {
+				changes.replace(m.at, s.i, "null")
 				secret = secret || !all()
 			}
-			return err
 		}
-		return s.value(depth)
-	})
-	if err == nil {
-		err = s.end()
 	}
-	if err == nil {
-		err = s.soft
-	}
-	if err != nil {
+	if err = s.verdict(); err != nil {
 		return nil, Filtered{}, fmt.Errorf("read page: %w", err)
 	}
 	if n.Items == n.Kept && !secret {
@@ -50,17 +41,14 @@ func FilterItems(dst, doc []byte, array, idKey string, keep func(id string, item
 func Member(object []byte, name string) []byte {
 	s := acquireScanner(object)
 	defer releaseScanner(s)
-	if s.next() != '{' {
-		return nil
-	}
 	var raw []byte
-	err := s.object(1, func(s *scanner, key []byte, depth int) error {
-		if string(key) == name {
-			return s.span(&raw, depth, nil)
+	m := members{s: s, depth: 2}
+	for m.next() {
+		if string(m.key) == name {
+			raw = m.raw()
 		}
-		return s.value(depth)
-	})
-	if err != nil || s.end() != nil || s.soft != nil {
+	}
+	if s.verdict() != nil {
 		return nil
 	}
 	return raw
@@ -70,21 +58,14 @@ func Member(object []byte, name string) []byte {
 func Strings(raw []byte) []string {
 	s := acquireScanner(raw)
 	defer releaseScanner(s)
-	if s.next() != '[' {
-		return nil
-	}
 	var list []string
-	err := s.array(1, func(s *scanner, depth int) error {
-		from := s.i
-		if err := s.value(depth); err != nil {
-			return err
-		}
-		if item := s.b[from:s.i]; item[0] == '"' {
+	n := items{s: s, depth: 2}
+	for n.next() {
+		if item := n.raw(); item != nil && item[0] == '"' {
 			list = append(list, String(item))
 		}
-		return nil
-	})
-	if err != nil || s.end() != nil || s.soft != nil {
+	}
+	if s.verdict() != nil {
 		return nil
 	}
 	return list
@@ -97,15 +78,12 @@ func String(raw []byte) string { return string(text(raw)) }
 func Size(object []byte) int {
 	s := acquireScanner(object)
 	defer releaseScanner(s)
-	if s.next() != '{' {
-		return 0
-	}
 	n := 0
-	err := s.object(1, func(s *scanner, _ []byte, depth int) error {
+	m := members{s: s, depth: 2}
+	for m.next() {
 		n++
-		return s.value(depth)
-	})
-	if err != nil {
+	}
+	if s.err != nil {
 		return 0
 	}
 	return n

@@ -36,13 +36,11 @@ type Reply struct {
 func ParseReply(message []byte) (Reply, error) {
 	s := acquireScanner(message)
 	defer releaseScanner(s)
-	if s.next() != '{' {
+	if s.peek() != '{' {
 		return Reply{}, errNotObject
 	}
 	var r Reply
-	if err := s.object(1, r.member); err != nil {
-		return Reply{}, err
-	}
+	r.read(s)
 	if err := s.end(); err != nil {
 		return Reply{}, err
 	}
@@ -63,67 +61,65 @@ func kinds(r *Reply) int {
 	return n
 }
 
-// member reads one member of the message.
-func (r *Reply) member(s *scanner, key []byte, depth int) error {
-	switch string(key) {
-	case "id":
-		return s.span(&r.ID, depth, nil)
-	case "method":
-		var raw []byte
-		err := s.span(&raw, depth, nil)
-		r.Method = string(text(raw))
-		return err
-	case "result":
-		return s.span(&r.Result, depth, r.resultMember)
-	case "error":
-		r.Failed = s.peek() != 'n' // null is how old servers say that there is none
-		return s.span(nil, depth, r.errorMember)
+// read reads the message.
+func (r *Reply) read(s *scanner) {
+	m := members{s: s, depth: 2}
+	for m.next() {
+		switch string(m.key) {
+		case "id":
+			r.ID = m.raw()
+		case "method":
+			r.Method = String(m.raw())
+		case "result":
+			r.readResult(s, m.depth)
+		case "error":
+			r.Failed = s.peek() != 'n' // null is how old servers say that there is none
+			r.readError(s, m.depth)
+		default:
+			s.fold(m.key, envelopeKeys)
+		}
 	}
-	s.fold(key, envelopeKeys)
-	return s.value(depth)
 }
 
-// resultMember reads one member of the result.
-func (r *Reply) resultMember(s *scanner, key []byte, depth int) error {
-	if string(key) == "task" {
-		return s.span(nil, depth, r.taskMember)
-	}
+// readResult reads the result.
+func (r *Reply) readResult(s *scanner, depth int) {
 	from := s.i
-	err := s.value(depth)
-	if err != nil {
-		return err
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		switch string(m.key) {
+		case "task":
+			r.readTask(s, m.depth)
+		case "isError":
+			r.ToolError = string(m.raw()) == "true"
+		case "resultType":
+			r.InputRequired = string(text(m.raw())) == "input_required"
+		case "inputRequests":
+			r.Input = m.raw()
+		case "taskId":
+			r.TaskID = String(m.raw())
+		}
 	}
-	switch raw := s.b[from:s.i]; string(key) {
-	case "isError":
-		r.ToolError = string(raw) == "true"
-	case "resultType":
-		r.InputRequired = string(text(raw)) == "input_required"
-	case "inputRequests":
-		r.Input = raw
-	case "taskId":
-		r.TaskID = string(text(raw))
-	}
-	return nil
+	r.Result = s.since(from)
 }
 
-// taskMember reads one member of the task that a result of revision 2025-11-25 holds.
-func (r *Reply) taskMember(s *scanner, key []byte, depth int) error {
-	from := s.i
-	err := s.value(depth)
-	if err == nil && string(key) == "taskId" {
-		r.TaskID = string(text(s.b[from:s.i]))
+// readTask reads the task that a result of revision 2025-11-25 holds.
+func (r *Reply) readTask(s *scanner, depth int) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		if string(m.key) == "taskId" {
+			r.TaskID = String(m.raw())
+		}
 	}
-	return err
 }
 
-// errorMember reads one member of the error.
-func (r *Reply) errorMember(s *scanner, key []byte, depth int) error {
-	from := s.i
-	err := s.value(depth)
-	if string(key) == "code" && err == nil {
-		r.Code = errorCode(s.b[from:s.i])
+// readError reads the error.
+func (r *Reply) readError(s *scanner, depth int) {
+	m := members{s: s, depth: depth + 1}
+	for m.next() {
+		if string(m.key) == "code" {
+			r.Code = errorCode(m.raw())
+		}
 	}
-	return err
 }
 
 // errorCode returns the number that raw stands for, 0 for what is no code.

@@ -1,6 +1,9 @@
 package mcp
 
-import "sync"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // MaxDepth is how deep objects and arrays may nest in a message.
 const MaxDepth = 64
@@ -8,19 +11,26 @@ const MaxDepth = 64
 // scanner validates JSON in one pass: grammar (RFC 8259), UTF-8, depth, and unique keys in every object. Faults of meaning
 // (duplicate keys, lone surrogates) are remembered in soft and scanning goes on, so that the id of the message is found
 // and a refusal can carry it; faults of grammar end the scan.
+//
+// The functions that read take the index of the next byte and return the index after what they read, so that it stays in
+// a register. A fault of grammar is remembered and answered with the end of the body, where nobody finds anything more:
+// no function need ask another whether it went well, and whoever reads a document asks end, once.
 type scanner struct {
 	b    []byte
-	i    int
-	soft error
-	keys [][]byte // the unescaped keys of all open objects, innermost last
-	text []byte   // holds the keys that had escapes
+	i    int   // of the next byte, where readers of a message meet; see members
+	err  error // the fault of grammar that ended the scan
+	soft error // the first fault of meaning
+
+	keys  []key  // of all open objects, innermost last
+	text  []byte // holds the text of the keys that had escapes
+	spare *table // for the next object with many keys
 }
 
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 func acquireScanner(b []byte) *scanner {
 	s := scanners.Get().(*scanner)
-	s.b, s.i, s.soft, s.keys, s.text = b, 0, nil, s.keys[:0], s.text[:0]
+	s.b, s.i, s.err, s.soft, s.keys, s.text = b, 0, nil, nil, s.keys[:0], s.text[:0]
 	return s
 }
 
@@ -38,163 +48,61 @@ func releaseScanner(s *scanner) {
 	if cap(s.text) > maxPooledText {
 		s.text = nil
 	}
+	if s.spare != nil && cap(s.spare.slots) > 4*maxPooledKeys {
+		s.spare = nil
+	}
 	scanners.Put(s)
 }
 
-// document scans one value with nothing but white space around it.
-func (s *scanner) document() error {
-	s.next()
-	if err := s.value(1); err != nil {
-		return err
-	}
-	return s.end()
+// skip scans the value at hand with all that is in it.
+func (s *scanner) skip(depth int) { s.i = s.value(s.i, depth) }
+
+// raw scans the value at hand and returns its bytes, nil after a fault.
+func (s *scanner) raw(depth int) []byte {
+	from := s.i
+	s.skip(depth)
+	return s.since(from)
 }
 
-// end reports bytes after the value.
-func (s *scanner) end() error {
-	s.next()
-	if s.i != len(s.b) {
-		return errTrailing
+// since returns the bytes from an index on to the byte at hand, nil after a fault.
+func (s *scanner) since(from int) []byte {
+	if s.err != nil {
+		return nil
 	}
-	return nil
+	return s.b[from:s.i]
 }
 
-// next skips white space and returns the byte that follows, without taking it: 0 at the end.
-func (s *scanner) next() byte {
-	if s.i < len(s.b) && s.b[s.i] > ' ' {
-		return s.b[s.i]
-	}
-	return s.skipSpace()
-}
-
-func (s *scanner) skipSpace() byte {
-	for ; s.i < len(s.b); s.i++ {
-		switch c := s.b[s.i]; c {
-		case ' ', '\t', '\n', '\r':
-		default:
-			return c
-		}
-	}
-	return 0
-}
-
-// peek returns the byte at hand without taking it: 0 at the end.
+// peek skips white space and returns the byte that follows, without taking it: 0 at the end.
 func (s *scanner) peek() byte {
+	s.i = s.space(s.i)
 	if s.i < len(s.b) {
 		return s.b[s.i]
 	}
 	return 0
 }
 
-func (s *scanner) value(depth int) error {
-	switch c := s.peek(); {
-	case c == '"':
-		_, _, err := s.str()
+// end returns what is wrong with the grammar of the document that was read, which is also that something follows it.
+func (s *scanner) end() error {
+	if s.i = s.space(s.i); s.i != len(s.b) {
+		s.fail(errTrailing)
+	}
+	return s.err
+}
+
+// verdict returns what is wrong with the document that was read, in grammar or in meaning.
+func (s *scanner) verdict() error {
+	if err := s.end(); err != nil {
 		return err
-	case c == '{':
-		return s.object(depth, nil)
-	case c == '[':
-		return s.array(depth, nil)
-	case c == 't':
-		return s.literal("true")
-	case c == 'f':
-		return s.literal("false")
-	case c == 'n':
-		return s.literal("null")
-	case c == '-' || c >= '0' && c <= '9':
-		return s.number()
 	}
-	return errSyntax
+	return s.soft
 }
 
-// object scans an object. visit, when not nil, is called at the start of each value with the unescaped key and must scan
-// the value.
-func (s *scanner) object(depth int, visit func(s *scanner, key []byte, depth int) error) error {
-	if depth > MaxDepth {
-		return errDepth
+// fail remembers the first fault of grammar and returns the end of the body.
+func (s *scanner) fail(err error) int {
+	if s.err == nil {
+		s.err = err
 	}
-	s.i++
-	base, textBase := len(s.keys), len(s.text)
-	var seen map[string]struct{} // made once the object has many keys
-	var marks uint64             // of the keys so far; a key with a mark of its own is no duplicate
-	c := s.next()
-	if c == '}' {
-		s.i++
-		return nil
-	}
-	for {
-		if c != '"' {
-			return errSyntax
-		}
-		key, err := s.key()
-		if err != nil {
-			return err
-		}
-		mark := markOf(key)
-		if marks&mark == 0 && len(s.keys)-base < linearKeys {
-			s.keys = append(s.keys, key)
-		} else {
-			seen = s.unique(base, key, seen)
-		}
-		marks |= mark
-		if s.next() != ':' {
-			return errSyntax
-		}
-		s.i++
-		s.next()
-		if visit == nil {
-			err = s.value(depth + 1)
-		} else {
-			err = visit(s, key, depth+1)
-		}
-		if err != nil {
-			return err
-		}
-		c = s.next()
-		s.i++
-		switch c {
-		case ',':
-			c = s.next()
-		case '}':
-			s.keys, s.text = s.keys[:base], s.text[:textBase]
-			return nil
-		default:
-			return errSyntax
-		}
-	}
-}
-
-// array scans an array. visit, when not nil, is called at the start of each element and must scan it.
-func (s *scanner) array(depth int, visit func(s *scanner, depth int) error) error {
-	if depth > MaxDepth {
-		return errDepth
-	}
-	s.i++
-	if s.next() == ']' {
-		s.i++
-		return nil
-	}
-	for {
-		var err error
-		if visit == nil {
-			err = s.value(depth + 1)
-		} else {
-			err = visit(s, depth+1)
-		}
-		if err != nil {
-			return err
-		}
-		c := s.next()
-		s.i++
-		switch c {
-		case ',':
-			s.next()
-		case ']':
-			return nil
-		default:
-			return errSyntax
-		}
-	}
+	return len(s.b)
 }
 
 // note remembers the first fault of meaning.
@@ -204,45 +112,166 @@ func (s *scanner) note(err error) {
 	}
 }
 
-func (s *scanner) literal(word string) error {
-	if len(s.b)-s.i < len(word) || string(s.b[s.i:s.i+len(word)]) != word {
-		return errSyntax
+// value scans the value that begins at i.
+func (s *scanner) value(i, depth int) int {
+	if i >= len(s.b) {
+		return s.fail(errSyntax)
 	}
-	s.i += len(word)
-	return nil
+	switch s.b[i] {
+	case '"':
+		return s.str(i)
+	case '{':
+		return s.object(i, depth)
+	case '[':
+		return s.array(i, depth)
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number(i)
+	case 't':
+		return s.literal(i, "true")
+	case 'f':
+		return s.literal(i, "false")
+	case 'n':
+		return s.literal(i, "null")
+	}
+	return s.fail(errSyntax)
 }
 
-func (s *scanner) number() error {
-	if s.peek() == '-' {
-		s.i++
+// object scans the object that begins at i.
+func (s *scanner) object(i, depth int) int {
+	if depth > MaxDepth {
+		return s.fail(errDepth)
 	}
-	if s.peek() == '0' {
-		s.i++
-	} else if !s.digits() {
-		return errSyntax
+	b := s.b
+	if i = s.space(i + 1); i < len(b) && b[i] == '}' {
+		return i + 1
 	}
-	if s.peek() == '.' {
-		s.i++
-		if !s.digits() {
-			return errSyntax
+	f := fields{base: len(s.keys), text: len(s.text)}
+	for {
+		i, _, _ = s.key(i, &f)
+		if i < len(b) && b[i] == '"' { // as most values are
+			i = s.str(i)
+		} else {
+			i = s.value(i, depth+1)
+		}
+		if i = s.space(i); i >= len(b) {
+			return s.fail(errSyntax)
+		}
+		switch b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case '}':
+			s.close(&f)
+			return i + 1
+		default:
+			return s.fail(errSyntax)
 		}
 	}
-	if s.peek()|0x20 == 'e' {
-		s.i++
-		if c := s.peek(); c == '+' || c == '-' {
-			s.i++
-		}
-		if !s.digits() {
-			return errSyntax
-		}
-	}
-	return nil
 }
 
-func (s *scanner) digits() bool {
-	from := s.i
-	for s.i < len(s.b) && s.b[s.i]-'0' < 10 {
-		s.i++
+// array scans the array that begins at i.
+func (s *scanner) array(i, depth int) int {
+	if depth > MaxDepth {
+		return s.fail(errDepth)
 	}
-	return s.i > from
+	b := s.b
+	if i = s.space(i + 1); i < len(b) && b[i] == ']' {
+		return i + 1
+	}
+	for {
+		i = s.value(i, depth+1)
+		if i = s.space(i); i >= len(b) {
+			return s.fail(errSyntax)
+		}
+		switch b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case ']':
+			return i + 1
+		default:
+			return s.fail(errSyntax)
+		}
+	}
+}
+
+// space skips white space.
+func (s *scanner) space(i int) int {
+	if i < len(s.b) && s.b[i] > ' ' {
+		return i
+	}
+	return skipSpace(s.b, i)
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+func (s *scanner) literal(i int, word string) int {
+	if end := i + len(word); end <= len(s.b) && string(s.b[i:end]) == word {
+		return end
+	}
+	return s.fail(errSyntax)
+}
+
+// number scans a number.
+func (s *scanner) number(i int) int {
+	b := s.b
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	first := i
+	if i = digits(b, i); i > first && b[first] == '0' {
+		i = first + 1 // nothing goes before other digits
+	}
+	good := i > first
+	if i < len(b) && b[i] == '.' {
+		first = i + 1
+		i = digits(b, first)
+		good = good && i > first
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		first = i
+		i = digits(b, first)
+		good = good && i > first
+	}
+	if !good {
+		return s.fail(errSyntax)
+	}
+	return i
+}
+
+// digits returns the index of the first byte from i on that is no digit.
+func digits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' < 10 {
+		i++
+	}
+	return i
+}
+
+// word returns the eight bytes from i on, the first one lowest. Bytes behind the end are zero: a control character, at
+// which every reader stops.
+func word(b []byte, i int) uint64 {
+	if i+8 <= len(b) {
+		return full(b, i)
+	}
+	return lastWord(b, i)
+}
+
+// full is word where eight bytes are known to be left. With all three indices the compiler asks for no more than that.
+func full(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8 : i+8]) }
+
+func lastWord(b []byte, i int) uint64 {
+	if last := len(b) - 8; last >= 0 {
+		return full(b, last) >> (8 * uint(i-last)) // #nosec G115 -- i is behind last: from 64 on, nothing is left
+	}
+	var w uint64
+	for at := len(b) - 1; at >= i; at-- {
+		w = w<<8 | uint64(b[at])
+	}
+	return w
 }

@@ -2,108 +2,133 @@ package mcp
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
 )
 
-// str scans a string and returns the bytes between its quotes, and whether they hold escapes.
-func (s *scanner) str() (raw []byte, escaped bool, err error) {
-	b, start := s.b, s.i+1
-	i := start
-	if len(b)-i >= 8 { // most strings end within the first word, which is looked at without a call
-		if look := special(binary.LittleEndian.Uint64(b[i:])); look != 0 {
-			i += bits.TrailingZeros64(look) / 8
-		} else {
-			i = skipPlain(b, i+8)
-		}
-	} else {
-		i = skipPlain(b, i)
-	}
-	if i < len(b) && b[i] == '"' {
-		s.i = i + 1
-		return b[start:i], false, nil
-	}
-	return s.rich(start, i)
-}
+// A word of eight bytes that are all the same is one byte times ones.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080 // the highest bit of each byte
+)
 
-// special sets the highest bit of each byte of w that needs a look in a string; below the first one it is exact.
+// special sets the highest bit of each byte of w that needs a look in a string: quote, backslash, control or multi-byte.
+// Each subtraction borrows into the highest bit of a byte that is below what is taken off, and such a byte is one to look
+// at. From there the borrow goes on into the bytes above, so that only the lowest mark can be relied on.
 func special(w uint64) uint64 {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	quote, slash := w^(ones*'"'), w^(ones*'\\')
-	return (w | (w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+	return (w | (w - ones*' ') | (w ^ ones*'"' - ones) | (w ^ ones*'\\' - ones)) & highs
 }
 
-// rich scans the rest, from i on, of a string that has escapes, bytes beyond ASCII or a fault.
-func (s *scanner) rich(start, i int) (raw []byte, escaped bool, err error) {
-	b, wide := s.b, false
-	for ; i < len(b); i = skipPlain(b, i) {
+// lowest returns the index of the lowest byte that special marked.
+func lowest(marks uint64) int { return bits.TrailingZeros64(marks) / 8 }
+
+// str scans the string whose opening quote is at i. It reads those that end within two words and calls nothing but as its
+// last step, so that all it knows stays in registers: the same goes for key.
+func (s *scanner) str(i int) int {
+	b := s.b
+	i++
+	if i+16 > len(b) {
+		return s.longStr(i)
+	}
+	marks := special(full(b, i))
+	if marks == 0 {
+		if i += 8; i+8 <= len(b) { // as is known already, but not to the compiler
+			marks = special(full(b, i))
+		}
+	}
+	if marks == 0 {
+		return s.longStr(i)
+	}
+	if i += lowest(marks); i < len(b) && b[i] == '"' {
+		return i + 1
+	}
+	return s.longStr(i)
+}
+
+// longStr scans the rest of a string.
+func (s *scanner) longStr(i int) int {
+	i, _ = s.rich(plain(s.b, i))
+	return i
+}
+
+// plain returns the index of the first byte from i on that needs a look in a string, or of the end.
+func plain(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if marks := special(full(b, i)); marks != 0 {
+			return i + lowest(marks)
+		}
+	}
+	return i + lowest(special(lastWord(b, i)))
+}
+
+// rich scans the rest of a string, from a byte on that needs a look. It returns the index after the closing quote and
+// whether there were escapes.
+func (s *scanner) rich(i int) (end int, escaped bool) {
+	b := s.b
+	for i < len(b) {
 		switch c := b[i]; {
 		case c == '"':
-			raw = b[start:i]
-			if wide && !utf8.Valid(raw) {
-				return nil, false, errUTF8
-			}
-			s.i = i + 1
-			return raw, escaped, nil
+			return i + 1, escaped
 		case c == '\\':
 			escaped = true
-			if i, err = s.escape(i); err != nil {
-				return nil, false, err
-			}
+			i = s.escape(i)
 		case c >= utf8.RuneSelf:
-			wide = true
-			for i < len(b) && b[i] >= utf8.RuneSelf {
-				i++
-			}
+			i = s.wide(i)
 		default:
-			return nil, false, errSyntax
+			return s.fail(errSyntax), false
 		}
+		i = plain(b, i)
 	}
-	return nil, false, errSyntax
+	return s.fail(errSyntax), false
 }
 
-// skipPlain returns the index of the first byte from i on that needs a look in a string: quote, backslash, control or
-// multi-byte. It reads eight bytes at a time; below the first byte that needs a look the bit tricks are exact.
-func skipPlain(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		if look := special(binary.LittleEndian.Uint64(b[i:])); look != 0 {
-			return i + bits.TrailingZeros64(look)/8
+// wide scans characters beyond ASCII. It looks at all bytes of one at once (RFC 3629, section 4): the lead and the
+// continuations must have their marks, and the bits that they carry must not fit a shorter form, be a surrogate or lie
+// beyond Unicode. The masks are those of yyjson.
+func (s *scanner) wide(i int) int {
+	b := s.b
+	for i < len(b) && b[i] >= utf8.RuneSelf {
+		switch w := uint32(word(b, i)); { // #nosec G115 -- four bytes are all that a character has
+		case w&0x00c0c0f0 == 0x008080e0 && w&0x200f != 0 && w&0x200f != 0x200d:
+			i += 3
+		case w&0xc0e0 == 0x80c0 && w&0x1e != 0:
+			i += 2
+		case w&0xc0c0c0f8 == 0x808080f0 && w&0x3007 != 0 && (w&0x04 == 0 || w&0x3003 == 0):
+			i += 4
+		default:
+			return s.fail(errUTF8)
 		}
-	}
-	for i < len(b) && b[i] >= ' ' && b[i] < utf8.RuneSelf && b[i] != '"' && b[i] != '\\' {
-		i++
 	}
 	return i
 }
 
 // escape checks the escape that begins at i and returns the index after it; a surrogate pair counts as one.
-func (s *scanner) escape(i int) (int, error) {
+func (s *scanner) escape(i int) int {
 	b := s.b
 	if i+1 >= len(b) {
-		return 0, errSyntax
+		return s.fail(errSyntax)
 	}
-	switch b[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 2, nil
-	case 'u':
-		r, ok := hex4(b, i+2)
-		if !ok {
-			return 0, errSyntax
+	if b[i+1] != 'u' {
+		if escapes[b[i+1]] == 0 {
+			return s.fail(errSyntax)
 		}
-		i += 6
-		if r < 0xd800 || r > 0xdfff {
-			return i, nil
-		}
-		if r < 0xdc00 && i+1 < len(b) && b[i] == '\\' && b[i+1] == 'u' {
-			if low, ok := hex4(b, i+2); ok && low >= 0xdc00 && low <= 0xdfff {
-				return i + 6, nil
-			}
-		}
-		s.note(errSurrogate)
-		return i, nil
+		return i + 2
 	}
-	return 0, errSyntax
+	r, ok := hex4(b, i+2)
+	if !ok {
+		return s.fail(errSyntax)
+	}
+	i += 6
+	if r < 0xd800 || r > 0xdfff {
+		return i
+	}
+	if r < 0xdc00 && i+1 < len(b) && b[i] == '\\' && b[i+1] == 'u' {
+		if low, ok := hex4(b, i+2); ok && low >= 0xdc00 && low <= 0xdfff {
+			return i + 6
+		}
+	}
+	s.note(errSurrogate)
+	return i
 }
 
 // hex4 reads four hexadecimal digits at i.
@@ -153,7 +178,7 @@ func appendUnescaped(dst, raw []byte) []byte {
 	return dst
 }
 
-// escapes maps the letter after a backslash to the byte that it stands for.
+// escapes maps the letter after a backslash to the byte that it stands for, 0 for one that is no escape.
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // text returns the text of a raw JSON string: aliased when it holds no escapes, copied otherwise. nil for anything else.
