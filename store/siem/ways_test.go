@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,9 +63,10 @@ func TestClientCertificate(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	own := authority.IssueNamed(t, "gateway").Pair(t)
-	var shown []tls.Certificate
+	var shown atomic.Pointer[[]tls.Certificate] // a dial goes on after its request was given up
+	shown.Store(new([]tls.Certificate))
 	sink, err := siem.NewWebhook(siem.WebhookOptions{HTTPOptions: siem.HTTPOptions{URL: server.URL, TLS: func() *tls.Config {
-		return &tls.Config{RootCAs: authority.Pool, Certificates: shown, MinVersion: tls.VersionTLS12}
+		return &tls.Config{RootCAs: authority.Pool, Certificates: *shown.Load(), MinVersion: tls.VersionTLS12}
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +80,7 @@ func TestClientCertificate(t *testing.T) {
 		t.Errorf("without a certificate: %v, and %d events count as sent", refused, l.Offset())
 	}
 
-	shown = []tls.Certificate{own}
+	shown.Store(&[]tls.Certificate{own})
 	within, stop := context.WithTimeout(t.Context(), testkit.Patience)
 	defer stop()
 	if err := l.Flush(within); err != nil {
