@@ -227,6 +227,8 @@ func TestBulkRegister(t *testing.T) {
 	taken := `{"servers":[{"name":"z","transport":"stdio","command":"mcp","tools":[]},{"name":"a","transport":"stdio","command":"mcp","tools":[]}],"fail_on_first_error":true}`
 	_, failed = outcomes(t, g.post(t, "/api/v1/bulk/servers/register", taken))
 	diff(t, "taken in the store", []item{{0, "abandoned"}, {1, "name_taken"}}, failed)
+	many := strings.Repeat(`{"name":"a","transport":"stdio","command":"a","tools":[]},`, 100) + `{"name":"a","transport":"stdio","command":"a","tools":[]}`
+	diff(t, "101 items", "too_long", mistakesOf(t, g.post(t, "/api/v1/bulk/servers/register", `{"servers":[`+many+`]}`))[0].Kind)
 	diff(t, "empty", "too_long", mistakesOf(t, g.post(t, "/api/v1/bulk/servers/register", `{"servers":[]}`))[0].Kind)
 }
 
