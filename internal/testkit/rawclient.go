@@ -67,6 +67,19 @@ func (c *RawClient) CloseWrite() {
 	}
 }
 
+// SendFIN closes the writing side of the TCP connection, under TLS too, and
+// keeps the reading side open.
+func (c *RawClient) SendFIN() {
+	c.t.Helper()
+	conn := c.conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = t.NetConn()
+	}
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		c.t.Fatalf("send FIN: %v", err)
+	}
+}
+
 // Close closes the connection, as a client that leaves.
 func (c *RawClient) Close() { _ = c.conn.Close() }
 
