@@ -99,9 +99,11 @@ func TestToolsAreBounded(t *testing.T) {
 		<-r.Context().Done()
 	})
 	moved := listen(t, http.RedirectHandler(listen(t, real), http.StatusTemporaryRedirect))
-	elsewhere := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	elsewhere := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = fmt.Fprint(w, "event: endpoint\ndata: http://127.0.0.2:1/message\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done() // else the client may see the end of the stream first
 	})
 	nowhere := func() *endpoint.Networks { return endpoint.NewNetworks(nil) }
 	closed := httptest.NewServer(real)
