@@ -75,8 +75,8 @@ and ~audit_retention~ one signed mark per removal by age: everything that was st
 event of type ~audit_retention~ says the same, with ~before~, ~events~ and ~chunks~ in its details.
 
 ~audit_forwarded~ holds up to which number each receiver (~audit.siem~) of a writer has its events. The view
-~audit_events_forwarded~ has the columns of the trail and ~siem_forwarded~: whether all receivers of its writer have the event,
-NULL without receivers.
+~audit_events_forwarded~ has ~id~, ~timestamp~, ~writer_id~ and ~seq~ of each event and ~siem_forwarded~: whether all receivers of
+its writer have it, NULL without receivers.
 
 ~audit_rollups~ counts events by ~hour~, ~server_id~, ~server_name~, ~tool_name~, ~decision~ and ~outcome~ (an empty text for
 NULL): ~events~, and the sums of ~duration_us~, ~upstream_us~, ~bytes_in~ and ~bytes_out~. In mode ~timescale~ the continuous

@@ -63,11 +63,13 @@ func trailDSN(path string) string {
 	return u.String()
 }
 
-// Close ends the view.
+// Close ends the view, which the end of the context of OpenTrail may have done before.
 func (t *Trail) Close() error {
 	var errs []error
 	if t.tx != nil {
-		errs = append(errs, t.tx.Rollback())
+		if err := t.tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
+			errs = append(errs, err)
+		}
 	}
 	if t.db != nil {
 		errs = append(errs, t.db.Close())

@@ -9,14 +9,15 @@ CREATE TABLE audit_forwarded (
     PRIMARY KEY (writer_id, sink)
 );
 
--- Makes the view in which an event is siem_forwarded when every receiver of its writer has it, NULL when there are none. It is
--- a function because whoever makes another table of the trail has to drop the view before, and make it again.
+-- Makes the view in which an event is siem_forwarded when every receiver of its writer has it, NULL when there are none. It has
+-- no other columns than these, since a column that a view has cannot be given another type. It is a function because whoever
+-- makes another table of the trail has to drop the view before, and make it again.
 -- +goose StatementBegin
 CREATE FUNCTION sark_forwarded_view() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     role name;
 BEGIN
-    CREATE VIEW audit_events_forwarded AS SELECT e.*,
+    CREATE VIEW audit_events_forwarded AS SELECT e.id, e."timestamp", e.writer_id, e.seq,
         (SELECT min(f.last_seq) >= e.seq FROM audit_forwarded f WHERE f.writer_id = e.writer_id) AS siem_forwarded FROM audit_events e;
     FOR role IN SELECT r.rolname FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
         WHERE c.oid = 'audit_events'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner LOOP

@@ -10,7 +10,7 @@ CREATE TABLE audit_forwarded (
 ) STRICT, WITHOUT ROWID;
 
 -- An event is siem_forwarded when every receiver of its writer has it, NULL when there are none.
-CREATE VIEW audit_events_forwarded AS SELECT e.*,
+CREATE VIEW audit_events_forwarded AS SELECT e.id, e."timestamp", e.writer_id, e.seq,
     (SELECT min(f.last_seq) >= e.seq FROM audit_forwarded f WHERE f.writer_id = e.writer_id) AS siem_forwarded FROM audit_events e;
 
 -- +goose Down
