@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -82,9 +84,16 @@ func TestVerifyNeedsTheMemoryOfABatch(t *testing.T) {
 	}
 }
 
-// BenchmarkVerify verifies a trail of 200,000 events, once.
+// BenchmarkVerify verifies a trail of SARK_BENCH_ROWS events, 200,000 unless that is set, once.
 func BenchmarkVerify(b *testing.B) {
+	rows := int64(200_000)
+	if text := os.Getenv("SARK_BENCH_ROWS"); text != "" {
+		var err error
+		if rows, err = strconv.ParseInt(text, 10, 64); err != nil || rows < 1000 {
+			b.Fatalf("SARK_BENCH_ROWS is %q, want a number from 1000 on", text)
+		}
+	}
 	for range b.N {
-		b.ReportMetric(float64(verifyLarge(b, 200_000)>>20), "MiB")
+		b.ReportMetric(float64(verifyLarge(b, rows)>>20), "MiB")
 	}
 }
