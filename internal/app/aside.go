@@ -28,17 +28,7 @@ func (g *gateway) openAside(context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		b.Run(ctx)
-	}()
-	g.life.onStop("bounds of what is set aside", func(context.Context) error {
-		cancel()
-		<-done
-		return nil
-	})
+	g.life.background("bounds of what is set aside", b.Run)
 	return nil
 }
 

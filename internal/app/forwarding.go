@@ -94,17 +94,7 @@ func (g *gateway) forgetReceivers() error {
 	if err != nil {
 		return fmt.Errorf("look for receivers of before: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
 	f := &forwarding{writer: g.spool.Writer(), db: g.db, log: g.log}
-	go func() {
-		defer close(done)
-		f.run(ctx)
-	}()
-	g.life.onStop("forwarding", func(context.Context) error {
-		cancel()
-		<-done
-		return nil
-	})
+	g.life.background("forwarding", f.run)
 	return nil
 }

@@ -54,10 +54,7 @@ func (g *gateway) openInputs(context.Context) error {
 	if !ok || keep <= 0 {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	g.life.background("decision inputs", func(ctx context.Context) {
 		for {
 			if n, err := db.ExpireDecisionInputs(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
 				g.log.Warn("old decision inputs stay for now", zap.Error(err))
@@ -70,7 +67,6 @@ func (g *gateway) openInputs(context.Context) error {
 			case <-time.After(expireEvery):
 			}
 		}
-	}()
-	g.life.onStop("decision inputs", func(context.Context) error { cancel(); <-done; return nil })
+	})
 	return nil
 }

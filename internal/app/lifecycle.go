@@ -53,6 +53,21 @@ func (l *lifecycle) onStop(name string, run func(ctx context.Context) error) {
 	l.stops = append(l.stops, stop{name, run})
 }
 
+// background runs something beside the requests until its stop, which waits for it.
+func (l *lifecycle) background(name string, run func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	l.onStop(name, func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
 // stop runs all stops backwards, each even when another failed, and joins their errors. ctx bounds them all. It does
 // nothing the second time.
 func (l *lifecycle) stop(ctx context.Context) error {

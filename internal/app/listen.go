@@ -231,17 +231,9 @@ func draining(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // run keeps a net/http server of the operator's side running until its stop.
 func (g *gateway) run(name string, serve func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	g.life.background(name, func(ctx context.Context) {
 		if err := serve(ctx); err != nil {
 			g.failed <- fmt.Errorf("%s: %w", name, err)
 		}
-	}()
-	g.life.onStop(name, func(context.Context) error {
-		cancel()
-		<-done
-		return nil
 	})
 }
