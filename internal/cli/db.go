@@ -30,7 +30,7 @@ func (p *program) dbConnectionsCommand() *cobra.Command {
 		`It opens store.url. A gateway's connections call themselves "sark api" and "sark audit"; they should be
 idle most of the time, and never idle in a transaction for long. Standard error tells how many connections the
 server allows and how many are open, to all databases together.`,
-		"docs/operations.md#the-database", "sark db connections --config sark.yaml", "sark db connections --config sark.yaml --output json")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark db connections --config sark.yaml", "sark db connections --config sark.yaml --output json")
 	c.Args = noArguments
 	output := addOutput(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.dbConnections(c.Context(), output.json()) }
@@ -67,7 +67,7 @@ func (p *program) dbSlowCommand() *cobra.Command {
 		`It opens store.url and reads pg_stat_statements, with times in milliseconds. Where the server does not
 collect them it says what to set. What the gateway finds slow itself is in its log, from store.slow_query on,
 with any database.`,
-		"docs/operations.md#the-database", "sark db slow --config sark.yaml", "sark db slow --limit 3 --output json --config sark.yaml")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark db slow --config sark.yaml", "sark db slow --limit 3 --output json --config sark.yaml")
 	c.Args = noArguments
 	limit := c.Flags().Int("limit", defaultSlow, "list at most `N` statements")
 	output := addOutput(c.Flags())
@@ -108,7 +108,7 @@ func (p *program) dbLongTxCommand() *cobra.Command {
 		`It opens store.url and lists, longest first, the transactions of the database that are older than --over.
 An old one holds locks and keeps the server from cleaning up behind deletions. To end one:
 SELECT pg_terminate_backend(PID).`,
-		"docs/operations.md#the-database", "sark db long-tx --config sark.yaml", "sark db long-tx --over 30s --config sark.yaml")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark db long-tx --config sark.yaml", "sark db long-tx --over 30s --config sark.yaml")
 	c.Args = noArguments
 	over := c.Flags().Duration("over", defaultLongTx, "list transactions older than this `DURATION`, such as 30s")
 	output := addOutput(c.Flags())

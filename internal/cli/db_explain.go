@@ -20,7 +20,7 @@ nothing. "Seq Scan" or "SCAN" without an index on a large table means that an in
 "sark indexes apply". Without QUERY it lists the queries.
 
 The query asks for --value, or without one for what the newest row has.`,
-		"docs/operations.md#the-database", "sark db explain --config sark.yaml", "sark db explain server-trail --value github --config sark.yaml")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark db explain --config sark.yaml", "sark db explain server-trail --value github --config sark.yaml")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil

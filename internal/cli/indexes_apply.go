@@ -26,7 +26,7 @@ dropped and built anew. In SQLite, whose file has one writer, the gateway's writ
 
 Every index is checked afterwards. One that fails does not stop the others; the exit code is 1 then, and each
 is named with what to do. Running it again is safe, and does nothing when nothing is missing.`,
-		"docs/operations.md#the-database", "sark indexes apply --dry-run --config sark.yaml", "sark indexes apply --analyze --config sark.yaml")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark indexes apply --dry-run --config sark.yaml", "sark indexes apply --analyze --config sark.yaml")
 	c.Args = noArguments
 	var o applyOptions
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the statements, and which indexes are there already; run none")

@@ -16,7 +16,7 @@ func (p *program) indexesUsageCommand() *cobra.Command {
 were read from it and how many rows fetched through it, and its size; over all partitions or chunks of its
 table. The database counts since the time that is told on standard error, each replica for itself. With
 --output json each index is one line. SQLite does not count.`,
-		"docs/operations.md#the-database", "sark indexes usage --config sark.yaml", "sark indexes usage --config sark.yaml --output json")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark indexes usage --config sark.yaml", "sark indexes usage --config sark.yaml --output json")
 	c.Args = noArguments
 	output := addOutput(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.indexesUsage(c.Context(), output.json(), false) }
@@ -29,7 +29,7 @@ func (p *program) indexesUnusedCommand() *cobra.Command {
 rows unique are not listed: they are needed though nobody reads them. Standard error tells for how long the
 database has counted: after a day or so without a question that needs it, an index means little. Indexes that
 serve built-in queries are marked; "sark indexes apply" would build them again.`,
-		"docs/operations.md#the-database", "sark indexes unused --config sark.yaml", "sark indexes unused --config sark.yaml --output json")
+		"docs/operations.md#indexes-connections-and-slow-queries", "sark indexes unused --config sark.yaml", "sark indexes unused --config sark.yaml --output json")
 	c.Args = noArguments
 	output := addOutput(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error { return p.indexesUsage(c.Context(), output.json(), true) }

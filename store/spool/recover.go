@@ -130,7 +130,8 @@ func (s *Spool) setAside(found *findings, path string, cause error) error {
 // acceptHeader checks that a segment continues the others.
 func (s *Spool) acceptHeader(found *findings, h header) error {
 	if h.columns != s.columns {
-		return errors.New("its events have the columns of another version; let the version that wrote them ship them first")
+		return errors.New("its events have the columns of another version of SARK: let that one store them, then move the spool away; " +
+			"see docs/operations.md#upgrading")
 	}
 	if found.writer == uuid.Nil {
 		found.writer, found.lastSeq, found.head = h.writer, h.first-1, h.head
