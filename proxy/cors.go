@@ -8,10 +8,6 @@ import (
 	"sark/internal/mcp"
 )
 
-// kindPreflight is the target of a browser's question whether it may send a request (Fetch standard, "CORS-preflight
-// request"). It is answered to anybody: browsers send no credential with it.
-const kindPreflight targetKind = 200
-
 // What scripts of an accepted origin may send, and read of a reply.
 const (
 	corsVerbs  = "POST, GET, DELETE"

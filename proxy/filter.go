@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 
+	"sark/authz"
 	"sark/internal/audit"
 	"sark/internal/mcp"
 )
@@ -118,4 +119,26 @@ func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
 		return fr.Raw
 	}
 	return fr.AppendWithData(nil, out)
+}
+
+// readsAll asks the policy whether there is no registered server that the caller may not read, about the one that fewest may:
+// of critical sensitivity, nobody's, and for no team. Only who may read all is told how many there are.
+func (h *Handler) readsAll(x *Exchange) bool {
+	in := x.input
+	in.Phase, in.Action = authz.PhaseList, "server:read"
+	in.Resource = authz.Resource{Type: "server", ID: "*", SensitivityLevel: "critical"}
+	return h.o.Decider.Decide(x.context(), &in).Allow
+}
+
+// readable asks the policy whether the caller may read one registered server of a list.
+func (h *Handler) readable(x *Exchange, id string, item []byte) bool {
+	in := x.input
+	in.Phase, in.Action = authz.PhaseList, "server:read"
+	in.Resource = authz.Resource{
+		Type: "server", ID: id,
+		SensitivityLevel: mcp.String(mcp.Member(item, "sensitivity_level")),
+		Teams:            mcp.Strings(mcp.Member(item, "teams")),
+		OwnerID:          mcp.String(mcp.Member(item, "owner_id")),
+	}
+	return h.o.Decider.Decide(x.context(), &in).Allow
 }

@@ -6,12 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"sark/internal/mcp"
-
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"sark/internal/authn"
+	"sark/internal/mcp"
 )
 
 // Names of the headers that tell an upstream who asks, in canonical form.

@@ -10,8 +10,8 @@ import (
 	"sark/internal/mcp"
 )
 
-// answered reports whether the reply comes from the cache.
-func (x *Exchange) answered() bool {
+// fromCache reports whether the reply comes from the cache.
+func (x *Exchange) fromCache() bool {
 	return x.cache.status == cacheHit || x.cache.status == cacheStale
 }
 
@@ -55,7 +55,7 @@ func (x *Exchange) cacheHeaders(left time.Duration) {
 		return
 	}
 	hd.Set("X-Cache", c.status)
-	if !x.answered() {
+	if !x.fromCache() {
 		left = c.lifetime
 	}
 	if left > 0 {
@@ -78,7 +78,7 @@ func (x *Exchange) appendCacheStatus(b []byte, left time.Duration) []byte {
 		return append(append(b, "; fwd=bypass; detail="...), c.result.String()...)
 	case c.collapsed:
 		b = append(b, "; fwd=uri-miss; collapsed"...)
-	case x.answered() && (c.plain == nil || !c.plain.validated):
+	case x.fromCache() && (c.plain == nil || !c.plain.validated):
 		b = append(b, "; hit"...)
 	default:
 		b = append(append(b, "; fwd="...), c.why...)
@@ -89,7 +89,7 @@ func (x *Exchange) appendCacheStatus(b []byte, left time.Duration) []byte {
 			b = append(b, "; stored"...)
 		}
 	}
-	if x.answered() {
+	if x.fromCache() {
 		b = strconv.AppendInt(append(b, "; ttl="...), int64(left/time.Second), 10)
 	}
 	return b
@@ -98,7 +98,7 @@ func (x *Exchange) appendCacheStatus(b []byte, left time.Duration) []byte {
 // keyInUse is the key of the answer, that of private ones where it is not known.
 func (x *Exchange) keyInUse() []byte {
 	c := &x.cache
-	if x.answered() && c.entry.Scope == cachemw.Public {
+	if x.fromCache() && c.entry.Scope == cachemw.Public {
 		return c.public[:]
 	}
 	return c.private[:]

@@ -18,7 +18,7 @@ func (h *Handler) respond(x *Exchange) {
 	h.reconcile(x)
 	switch {
 	case x.problem != nil:
-	case x.answered():
+	case x.fromCache():
 		h.replay(x)
 		h.filter(x)
 		h.frame(x)
@@ -49,7 +49,7 @@ func (x *Exchange) mark() {
 	if x.limits.n > 0 {
 		x.limitHeaders()
 	}
-	if !x.answered() {
+	if !x.fromCache() {
 		x.cacheHeaders(0)
 	}
 }

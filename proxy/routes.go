@@ -93,7 +93,12 @@ const (
 	kindPassthrough
 	kindLocal
 	kindMetadata
+	kindPreflight // a browser's question whether it may send a request (Fetch standard, "CORS-preflight request")
 )
+
+// public reports whether a target is served to anybody, without a credential and a decision. Browsers send no credential
+// with a preflight, and clients read the metadata to learn which credential to get.
+func (t *target) public() bool { return t.kind == kindMetadata || t.kind == kindPreflight }
 
 // target is where a path leads.
 type target struct {

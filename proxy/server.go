@@ -156,18 +156,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// await waits until no exchange is in progress, at most for limit.
-func (h *Handler) await(limit time.Duration) {
-	tick := time.NewTicker(limit / 100)
-	defer tick.Stop()
-	for range 100 {
-		if h.inflight.Load() == 0 {
-			return
-		}
-		<-tick.C
-	}
-}
-
 // quietLogger takes what fasthttp logs: faults of single connections, which the audit trail has too.
 type quietLogger struct{ log *zap.Logger }
 

@@ -46,6 +46,3 @@ func (h *Handler) room(x *Exchange) bool {
 	x.counted = true
 	return true
 }
-
-// public reports whether a target is served to anybody, without a credential and a decision.
-func (t *target) public() bool { return t.kind == kindMetadata || t.kind == kindPreflight }

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"sark/internal/mcp"
-
 	"github.com/valyala/fasthttp"
 
 	"sark/internal/audit"
+	"sark/internal/mcp"
 )
 
 // accept checks what can be checked before knowing who asks: room for one more request, framing, the exact raw path, the
