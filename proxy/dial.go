@@ -37,7 +37,7 @@ func dial(ctx context.Context, d *net.Dialer, e endpoint, o UpstreamOptions, u *
 		}
 		return nil, err
 	}
-	plain := newRollingConn(o.outgoing.watch(c), u)
+	plain := newRollingConn(o.loops.watch(c), u)
 	if e.name == "" {
 		return plain, nil
 	}

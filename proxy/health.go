@@ -229,6 +229,9 @@ func (u *upstream) probe(ctx context.Context) error {
 		return fmt.Errorf("probe: %w", err)
 	}
 	defer c.Close() //nolint:errcheck // nothing is lost with it
+	if err := u.o.loops.await(ctx, c); err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
 	if u.o.Health.Probe == ProbeConnect {
 		return nil
 	}

@@ -14,12 +14,12 @@ import (
 // listener hands the connections of a socket to the server, under TLS where that is configured.
 type listener struct {
 	net.Listener
-	tls      *atomic.Pointer[tls.Config] // holds nil: plain
-	failed   func()                      // counts a TLS handshake that came to nothing
-	behind   trustedProxies              // whose connections begin with a PROXY header
-	broken   func()                      // counts a PROXY header that cannot be used
-	redirect bool                        // connections were made to somebody else (see divertedConn)
-	log      *zap.Logger
+	tls    *atomic.Pointer[tls.Config] // holds nil: plain
+	failed func()                      // counts a TLS handshake that came to nothing
+	behind trustedProxies              // whose connections begin with a PROXY header
+	broken func()                      // counts a PROXY header that cannot be used
+	loops  *loops                      // connections were made to somebody else (see divertedConn); nil: they were not
+	log    *zap.Logger
 
 	once      sync.Once
 	accepting chan struct{} // closed when the server has begun to accept, or never will
@@ -31,7 +31,7 @@ type listener struct {
 func newListener(l net.Listener, s *Server) *listener {
 	return &listener{
 		Listener: l, tls: &s.tls, failed: s.h.metrics.handshakes.Inc, log: s.log,
-		behind: s.behind, broken: s.h.metrics.announcements.Inc, redirect: s.h.o.Redirect,
+		behind: s.behind, broken: s.h.metrics.announcements.Inc, loops: s.h.live.Load().routes.loops,
 		accepting: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -73,7 +73,7 @@ func (l *listener) announced(c net.Conn) net.Conn {
 	if !l.behind.peer(peer.AddrPort().Addr().Unmap()) {
 		return c
 	}
-	return &announcedConn{Conn: c, failed: l.broken}
+	return &announcedConn{Conn: c, failed: l.broken, ours: l.loops.ours}
 }
 
 // secure puts TLS on a connection where that is configured.

@@ -23,7 +23,8 @@ var errAnnouncement = errors.New("no valid PROXY header")
 // with the handshake, so that their deadline is the header's too.
 type announcedConn struct {
 	net.Conn
-	failed func() // counts a header that cannot be used
+	failed func()                       // counts a header that cannot be used
+	ours   func(from, to net.Addr) bool // whether this gateway has dialled the connection, which has no header then
 
 	remote net.Addr // of the client; nil until the header was read, or when it names nobody
 	rest   []byte   // came with the header and is still to be read
@@ -61,6 +62,9 @@ func (c *announcedConn) announce() error {
 		have += n
 		size, client, bad := parseAnnouncement(buf[:have])
 		switch {
+		case bad != nil && c.ours(c.Conn.RemoteAddr(), c.Conn.LocalAddr()):
+			c.rest = bytes.Clone(buf[:have])
+			return nil
 		case bad != nil:
 			c.failed()
 			return bad

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -18,24 +20,34 @@ import (
 type divertedConn struct {
 	*net.TCPConn
 	dialled *net.TCPAddr // by its client
+	among   *loops
+	once    sync.Once
 }
 
 // LocalAddr implements net.Conn: it is the address that the client dialled.
 func (c *divertedConn) LocalAddr() net.Addr { return c.dialled }
 
+// Close implements net.Conn. Like watchedConn.Close it forgets the connection first.
+func (c *divertedConn) Close() error {
+	c.once.Do(func() { c.among.ended(routeOf(c.RemoteAddr(), c.dialled)) })
+	return c.TCPConn.Close()
+}
+
 // restored gives a connection the destination that its client dialled. One that nobody diverted keeps its own address,
 // which is no server's.
 func (l *listener) restored(c net.Conn) net.Conn {
 	t, ok := c.(*net.TCPConn)
-	if !l.redirect || !ok {
+	if l.loops == nil || !ok {
 		return c
 	}
 	to, err := originalDestination(t)
 	if err != nil {
 		l.log.Debug("a connection was not diverted", zap.Stringer("peer", c.RemoteAddr()), zap.Error(err))
-		return c
+		to = addrPort(c.LocalAddr())
 	}
-	return &divertedConn{TCPConn: t, dialled: net.TCPAddrFromAddrPort(to)}
+	d := &divertedConn{TCPConn: t, dialled: net.TCPAddrFromAddrPort(to), among: l.loops}
+	l.loops.began(routeOf(c.RemoteAddr(), d.dialled))
+	return d
 }
 
 // destinations are the paths of each destination in redirect mode. A destination without an address stands for its port at
@@ -77,64 +89,121 @@ var errLoop = errors.New("packet rules lead the gateway's own connections to a s
 
 // looped is the problem of a request that this gateway itself has sent to a server, nil for any other.
 func (h *Handler) looped(x *Exchange) *Problem {
-	if !h.routes.outgoing.has(x.ctx.RemoteAddr(), x.ctx.LocalAddr()) {
+	if !h.routes.loops.ours(x.ctx.RemoteAddr(), x.ctx.LocalAddr()) {
 		return nil
 	}
 	return &Problem{Status: 508, Rule: "loop", Reason: "the request came back to the gateway", Close: true, Cause: errLoop}
 }
 
-// outgoing knows the open connections to servers that were dialled in redirect mode: a connection that comes from where one
-// of them begins, and goes where it goes, is that connection. nil knows none.
-type outgoing struct {
-	mu   sync.Mutex // guards open
-	open map[route]struct{}
+// loops knows, in redirect mode, the open connections to servers and those that were accepted: one that begins and goes
+// where another does is that other. nil knows none.
+type loops struct {
+	mu       sync.Mutex // guards what follows
+	dialled  map[route]*watchedConn
+	accepted map[route]struct{}
 }
 
 // route is where a connection begins and where it was dialled to.
 type route struct{ from, to netip.AddrPort }
 
-// has reports whether a connection was dialled here.
-func (o *outgoing) has(from, to net.Addr) bool {
-	if o == nil {
+func routeOf(from, to net.Addr) route { return route{addrPort(from), addrPort(to)} }
+
+// ours reports whether a connection was dialled here.
+func (l *loops) ours(from, to net.Addr) bool {
+	if l == nil {
 		return false
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, ours := o.open[route{addrPort(from), addrPort(to)}]
-	return ours
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dialled[routeOf(from, to)] != nil
 }
 
-// watch returns a connection that is known until it is closed. Nothing was sent on it yet, so no request comes back before
-// it is known.
-func (o *outgoing) watch(c net.Conn) net.Conn {
+// began notes an accepted connection. That it was dialled here may be known already, or only in a moment.
+func (l *loops) began(r route) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.accepted == nil {
+		l.accepted = map[route]struct{}{}
+	}
+	l.accepted[r] = struct{}{}
+	if w := l.dialled[r]; w != nil {
+		w.cameBack()
+	}
+}
+
+// ended forgets an accepted connection.
+func (l *loops) ended(r route) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.accepted, r)
+}
+
+// watch returns a connection to a server that is known until it is closed. Nothing was sent on it yet, so no request comes
+// back before it is known.
+func (l *loops) watch(c net.Conn) net.Conn {
 	t, ok := c.(*net.TCPConn)
-	if o == nil || !ok {
+	if l == nil || !ok {
 		return c
 	}
-	w := &watchedConn{TCPConn: t, among: o, route: route{addrPort(t.LocalAddr()), addrPort(t.RemoteAddr())}}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.open == nil {
-		o.open = map[route]struct{}{}
+	w := &watchedConn{TCPConn: t, among: l, route: routeOf(t.LocalAddr(), t.RemoteAddr()), back: make(chan struct{})}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dialled == nil {
+		l.dialled = map[route]*watchedConn{}
 	}
-	o.open[w.route] = struct{}{}
+	l.dialled[w.route] = w
+	if _, back := l.accepted[w.route]; back {
+		w.cameBack()
+	}
 	return w
 }
 
-// watchedConn is a connection to a server that outgoing knows.
+// comesBack bounds how long a connection that was led back to the gateway takes to be accepted by it. A probe that waits for
+// less may miss that once; it is made again.
+const comesBack = 100 * time.Millisecond
+
+// await returns errLoop when a connection to a server is accepted by this gateway itself: to who dialled it, it looks like
+// that of a server that is up.
+func (l *loops) await(ctx context.Context, c net.Conn) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	w := l.dialled[routeOf(c.LocalAddr(), c.RemoteAddr())]
+	l.mu.Unlock()
+	if w == nil { // a socket
+		return nil
+	}
+	over := time.NewTimer(comesBack)
+	defer over.Stop()
+	select {
+	case <-w.back:
+		return errLoop
+	case <-over.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// watchedConn is a connection to a server that loops knows.
 type watchedConn struct {
 	*net.TCPConn
-	among *outgoing
+	among *loops
 	route route
-	once  sync.Once
+	back  chan struct{} // closed when the connection was accepted here
+	once  sync.Once     // of back
+	ended sync.Once
 }
+
+// cameBack says that the connection was accepted here.
+func (c *watchedConn) cameBack() { c.once.Do(func() { close(c.back) }) }
 
 // Close implements net.Conn. The connection is forgotten first: afterwards its port may be another's.
 func (c *watchedConn) Close() error {
-	c.once.Do(func() {
+	c.ended.Do(func() {
 		c.among.mu.Lock()
 		defer c.among.mu.Unlock()
-		delete(c.among.open, c.route)
+		delete(c.among.dialled, c.route)
 	})
 	return c.TCPConn.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"sark/internal/audit"
 	"sark/internal/testkit"
@@ -196,4 +197,78 @@ func TestDestinationBehindTLS(t *testing.T) {
 		c.Post("/mcp", allowedCall, bearer("analyst"))
 		diff(t, host, want, c.ReadReply().Status)
 	}
+}
+
+// TestDestinationProbed: a probe that packet rules lead back to the gateway finds somebody who accepts. That is the gateway,
+// and the server is down.
+func TestDestinationProbed(t *testing.T) {
+	t.Parallel()
+	for _, probe := range []string{proxy.ProbeConnect, proxy.ProbePing} {
+		t.Run(probe, func(t *testing.T) {
+			t.Parallel()
+			told := make(chan proxy.ServerHealth, 16) // a change of the test's own each
+			g := newGateway(t, func(s *setup) {
+				s.On, s.Redirect = listen(t), true
+				s.OnHealth = func(h proxy.ServerHealth) { told <- h }
+				desk := deskServer("http://" + s.On.Addr().String() + "/mcp")
+				desk.Destinations = []netip.AddrPort{netip.MustParseAddrPort(s.On.Addr().String())}
+				desk.Upstream.Health = proxy.HealthOptions{Interval: 10 * time.Millisecond, Probe: probe, Failures: 2}
+				s.Servers = []proxy.ServerOptions{desk}
+			})
+			probing(t, g)
+			down := testkit.Wait(t, 0, told)
+			if down.Up || down.Err == nil || !strings.Contains(down.Err.Error(), "exempt its user") {
+				t.Errorf("told %+v", down)
+			}
+			up := testkit.NewMCPUpstream(t, testkit.MCPOptions{})
+			g.reload(t, func(o *proxy.Options) {
+				o.Servers[0].URL, o.Servers[0].State = up.URL()+"/mcp", proxy.ServerUnhealthy
+			})
+			if h := testkit.Wait(t, 0, told); !h.Up {
+				t.Errorf("told %+v of a server that is elsewhere", h)
+			}
+		})
+	}
+}
+
+// TestDestinationBehindProxy: a PROXY header tells who the client is. Whom it has dialled the kernel knows better: what the
+// header says of that chooses nothing.
+func TestDestinationBehindProxy(t *testing.T) {
+	t.Parallel()
+	l, port := everywhere(t)
+	g := newGateway(t, permissive(func(s *setup) {
+		behindProxy("127.0.0.0/8")(s)
+		s.On, s.Redirect = l, true
+		s.Server = func(o *proxy.ServerOptions) { o.Destinations = []netip.AddrPort{at("127.0.0.2", port)} }
+	}))
+	for i, tt := range []struct {
+		dialled, named string
+		status         int
+	}{{"127.0.0.2", "127.0.0.1", 200}, {"127.0.0.1", "127.0.0.2", 421}} {
+		c := g.DialHost(t, tt.dialled)
+		c.Write(fmt.Sprintf("PROXY TCP4 203.0.113.7 %s 50000 %d\r\n", tt.named, port))
+		c.Post("/mcp", allowedCall, bearer("analyst"))
+		diff(t, tt.dialled, tt.status, c.ReadReply().Status)
+		diff(t, "address", "203.0.113.7", g.AwaitEvents(t, i+1)[i].IP.String())
+	}
+}
+
+// TestDestinationLoopBehindProxy: the gateway's own connection has no PROXY header, and is known all the same when it comes
+// back from an address of which headers are expected.
+func TestDestinationLoopBehindProxy(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, func(s *setup) {
+		behindProxy("127.0.0.0/8")(s)
+		s.On, s.Redirect = listen(t), true
+		desk := deskServer("http://" + s.On.Addr().String() + "/mcp")
+		desk.Destinations = []netip.AddrPort{netip.MustParseAddrPort(s.On.Addr().String())}
+		s.Servers = []proxy.ServerOptions{desk}
+	})
+	c := g.Dial(t)
+	c.Write("PROXY TCP4 203.0.113.7 127.0.0.1 50000 9000\r\n")
+	c.Post("/mcp", allowedCall, bearer("analyst"))
+	diff(t, "status", 508, c.ReadReply().Status)
+	events := g.AwaitEvents(t, 2)
+	diff(t, "rule", "loop", events[0].Rule)
+	diff(t, "addresses", []string{"127.0.0.1", "203.0.113.7"}, addresses(events))
 }

@@ -148,7 +148,7 @@ func (ps paths) put(path string, t *target) error {
 type routes struct {
 	exact    paths
 	diverted destinations // in place of exact, with Options.Redirect; else nil
-	outgoing *outgoing    // the connections to servers, with Options.Redirect; else nil
+	loops    *loops       // of the connections, with Options.Redirect; else nil
 	servers  []*server
 	local    *target // for every path that is not in exact, when there is a local handler
 }
@@ -158,7 +158,7 @@ type routes struct {
 func newRoutes(o *Options, before *routes) (routes, error) {
 	rs := routes{exact: paths{}}
 	if o.Redirect {
-		rs.diverted, rs.outgoing = destinations{}, before.watched()
+		rs.diverted, rs.loops = destinations{}, before.watched()
 	}
 	configured := 0
 	for i := range o.Servers {
@@ -191,7 +191,7 @@ func (rs *routes) add(o *ServerOptions, before *routes, only bool) error {
 	s.mirrors = before.mirrors(o.Name, at)
 	if o.State != ServerLocal {
 		upstream := o.Upstream
-		upstream.outgoing = rs.outgoing
+		upstream.loops = rs.loops
 		s.upstream = before.reuse(o.Name, at, upstream)
 	}
 	rs.servers = append(rs.servers, s)
@@ -292,12 +292,12 @@ func (rs *routes) mirrors(name string, at endpoint) *mirrors {
 	return new(mirrors)
 }
 
-// watched returns the connections to servers that the table knows, or a set for those to come.
-func (rs *routes) watched() *outgoing {
-	if rs == nil || rs.outgoing == nil {
-		return &outgoing{}
+// watched returns the connections that the table knows, or a set for those to come.
+func (rs *routes) watched() *loops {
+	if rs == nil || rs.loops == nil {
+		return &loops{}
 	}
-	return rs.outgoing
+	return rs.loops
 }
 
 // find returns the target of a raw path, nil when there is none. local is the address of the connection.

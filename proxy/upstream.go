@@ -48,7 +48,7 @@ type UpstreamOptions struct {
 	// Exchange obtains that token for each caller.
 	Exchange ExchangeOptions
 
-	outgoing *outgoing // of the table; nil: packet rules lead no connection to the gateway
+	loops *loops // of the table; nil: packet rules lead no connection to the gateway
 }
 
 func (o *UpstreamOptions) defaults() {

@@ -137,6 +137,7 @@ func TestTransparentAgents(t *testing.T) {
 	w.govern("http://" + other + ":9000/mcp")
 
 	w.pipe(w.host, without(t, rules.agents, "skuid"), "nft", "-f", "-")
+	w.awaitUp(t, false) // although connections to it open: they are the gateway's own
 	status, body := w.post(t, w.host, "http://"+other+":9000/mcp")
 	if status != 508 || !strings.Contains(body, `"id":7`) || !strings.Contains(body, `"rule":"loop"`) {
 		t.Errorf("status %d: %s", status, body)
@@ -149,6 +150,7 @@ func TestTransparentAgents(t *testing.T) {
 	}
 
 	w.pipe(w.host, "flush ruleset\n"+rules.agents, "nft", "-f", "-")
+	w.awaitUp(t, true)
 	w.governs(t, client{"agent", w.host, other, here})
 	w.leave()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -3,6 +3,7 @@ package transparent_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -150,7 +151,10 @@ func (w *world) govern(server string) {
 	w.gateway, err = rig.StartGateway(ctx, rig.GatewayOptions{
 		Binary: os.Args[0], Dir: dir, Upstream: server, Listen: gatewayListens, Log: w.t.Output(),
 		Place: rig.Place{Namespace: w.host, UID: gatewayUser},
-		Proxy: map[string]any{"mode": "redirect", "hidden_tools": "denied"},
+		Proxy: map[string]any{
+			"mode": "redirect", "hidden_tools": "denied",
+			"health": map[string]any{"interval": "100ms", "timeout": "1s", "failures": 1, "successes": 1},
+		},
 		Sections: map[string]any{
 			"authn":     map[string]any{"anonymous": map[string]any{"allow": true, "roles": []string{"agent"}}},
 			"authz":     map[string]any{"bundle": bundle},
@@ -214,6 +218,24 @@ func (w *world) events(t *testing.T, n int, query url.Values) (found []event) {
 		return len(found) >= n
 	})
 	return found
+}
+
+// awaitUp waits until the gateway has found out that the server is up, or that it is down.
+func (w *world) awaitUp(t *testing.T, up bool) {
+	t.Helper()
+	want := fmt.Sprintf("\nsark_proxy_upstream_up{listener=\"proxy\",server=\"upstream\"} %d\n", map[bool]int{true: 1}[up])
+	testkit.Eventually(t, strings.TrimSpace(want), func() bool {
+		resp, err := rig.Place{Namespace: w.host}.Client().Get("http://" + w.gateway.Admin + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close() //nolint:errcheck // it was only read
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), want)
+	})
 }
 
 // post sends a call of a tool from a host and returns status and body of the reply.
