@@ -10,6 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// CheckRedirect returns what this host lacks for Options.Redirect, nil when its kernel tells whom a client has dialled. It
+// cannot tell whether packet rules are there: only who may change them may read them.
+func CheckRedirect() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return fmt.Errorf("ask for the original destination: %w", err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was sent
+	// A socket without a connection is not tracked, which is another error than that of a kernel that tracks none.
+	if _, err = unix.GetsockoptIPv6MTUInfo(fd, unix.SOL_IP, unix.SO_ORIGINAL_DST); errors.Is(err, unix.ENOPROTOOPT) {
+		return errors.New("the kernel does not track connections")
+	}
+	return nil
+}
+
 // originalDestination asks the kernel whom the client of an accepted connection has dialled, before packet rules changed
 // that (SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST: one number for both families, at different levels). A connection that no
 // rule touched has its own address, or ENOENT where connections are not tracked.

@@ -147,7 +147,7 @@ func newGateway(o Options) (*gateway, error) {
 
 // start brings up all parts in dependency order. What is up when it fails is stopped by Run.
 func (g *gateway) start(ctx context.Context) error {
-	for _, w := range g.o.Config.Warnings {
+	for _, w := range append(HostWarnings(&g.o.Config.Config), g.o.Config.Warnings...) {
 		g.log.Warn("configuration", zap.String("warning", w))
 	}
 	for _, step := range []struct {

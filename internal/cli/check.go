@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -34,10 +35,8 @@ func (p *program) check(ctx context.Context, show bool) error {
 			return err
 		}
 	}
-	for _, w := range loaded.Warnings {
-		p.say("warning: %s", oneLine(w))
-	}
-	for _, w := range app.RedisWarnings(ctx, &loaded.Config, zap.NewNop()) {
+	warnings := slices.Concat(loaded.Warnings, app.HostWarnings(&loaded.Config), app.RedisWarnings(ctx, &loaded.Config, zap.NewNop()))
+	for _, w := range warnings {
 		p.say("warning: %s", oneLine(w))
 	}
 	engine, err := openPolicy(ctx, &loaded.Config)
