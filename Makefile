@@ -1,4 +1,4 @@
-# `make` alone prints what there is. CI runs `make check test` and nothing else.
+# `make` alone prints what there is. CI runs `make check test e2e-k8s` and nothing else.
 
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -55,6 +55,21 @@ conformance: needs-npm needs-netns build ## compare the MCP conformance suite th
 .PHONY: e2e-netns
 e2e-netns: needs-netns ## test transparent mode with real packet rules in network namespaces; needs root, part of `make test`
 	go test -v -count=1 ./internal/transparent
+
+.PHONY: e2e-k8s
+e2e-k8s: bin/cluster/kube-apiserver bin/cluster/etcd ## install, upgrade and remove the chart in a Kubernetes API server; builds one first, 10 minutes once
+	KUBEBUILDER_ASSETS=$(CURDIR)/bin/cluster go -C charts test -tags e2e -count=1 -run '^TestCluster$$' .
+
+# The control plane of e2e-k8s, in the versions of its own module, whose go.sum has their checksums. It is plain Go, so it is
+# built like ours; the module proxy has the sources of Kubernetes, and nobody has to be trusted for a binary.
+BUILDCLUSTER = cd charts/cluster && CGO_ENABLED=0 go build -trimpath -o $(CURDIR)/$@
+KUBERNETES   = $(shell go -C charts/cluster list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBEVERSION  = k8s.io/component-base/version
+bin/cluster/kube-apiserver: charts/cluster/go.sum
+	$(BUILDCLUSTER) -ldflags '-s -w -X $(KUBEVERSION).gitVersion=$(KUBERNETES) -X $(KUBEVERSION).gitMajor=1 -X $(KUBEVERSION).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))' \
+		k8s.io/kubernetes/cmd/kube-apiserver
+bin/cluster/etcd: charts/cluster/go.sum
+	$(BUILDCLUSTER) -ldflags '-s -w' go.etcd.io/etcd/server/v3
 
 .PHONY: needs-gcc needs-netns needs-npm needs-redis needs-postgresql
 needs-gcc needs-netns needs-npm needs-redis needs-postgresql: needs-%:
