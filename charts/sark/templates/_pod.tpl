@@ -38,6 +38,8 @@ spec:
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       command: [sark]
       args: [serve]
+      # Why a start failed, such as a mistake in the configuration, stands in the status of the pod.
+      terminationMessagePolicy: FallbackToLogsOnError
       env:
         # For `kubectl exec` too: sark finds there what the gateway runs on.
         - {name: SARK_CONFIG, value: /etc/sark/config/sark.yaml}
