@@ -38,7 +38,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		misses:     lookups.WithLabelValues("miss"),
 		unmemoised: lookups.WithLabelValues("uncacheable"),
 		evaluation: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "sark_authz_evaluation_seconds",
+			Name:    "sark_authz_evaluation_duration_seconds",
 			Help:    "Time to evaluate the policy for one decision.",
 			Buckets: prometheus.ExponentialBuckets(10e-6, 2.5, 14),
 		}),

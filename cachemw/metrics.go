@@ -132,7 +132,7 @@ func newRedisMetrics(r prometheus.Registerer, b *redisguard.Breaker) (*redisMetr
 			Help: "Values of the shared cache that were not sound and so not served.",
 		}, []string{"reason"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "sark_cachemw_saved_bytes_total", Help: "Bytes of values sent to the shared cache.",
+			Name: "sark_cachemw_sent_bytes_total", Help: "Bytes of values sent to the shared cache.",
 		}),
 	}
 	return m, register(r, m.errors, m.rejections, m.bytes,

@@ -35,7 +35,7 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_panics_total", Help: "Panics kept inside their request."}),
 
 		handshakes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_tls_handshake_failures_total", Help: "TLS handshakes of clients that came to nothing."}),
-		announcements: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_protocol_failures_total", Help: "Connections of trusted proxies that began with no valid PROXY header."}),
+		announcements: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_proxy_header_failures_total", Help: "Connections of trusted proxies that began with no valid PROXY header."}),
 	}
 	for _, o := range []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeClientGone, audit.OutcomeUpstreamFailed} {
 		m.requests[o] = requests.WithLabelValues(string(o))

@@ -82,7 +82,7 @@ func TestProxyProtocolRefused(t *testing.T) {
 			c.Write(header + request(g, "/mcp", "Host: {host}"))
 			diff(t, "reply", "", c.AwaitClosed())
 			diff(t, "events", 0, len(g.Events()))
-			diff(t, "counted", 1.0, g.Metric(t, "sark_proxy_protocol_failures_total"))
+			diff(t, "counted", 1.0, g.Metric(t, "sark_proxy_proxy_header_failures_total"))
 		})
 	}
 }

@@ -25,7 +25,7 @@ func (s *Shipper) registerMetrics() error {
 		gauge("lag_seconds", "Time since the last success while events wait.", func() float64 { return s.Lag().Seconds() }),
 		counter("events_total", "Events stored in the sink.", &s.shipped),
 		counter("failures_total", "Batches that could not be stored and were tried again.", &s.failed),
-		counter("dropped_inputs_total", "Decision inputs that the sink could never take.", &s.inputsDropped),
+		counter("inputs_dropped_total", "Decision inputs that the sink could never take.", &s.inputsDropped),
 		counter("dead_events_total", "Events that the sink could never take and that were set aside.", &s.dead),
 	} {
 		errs = append(errs, s.o.Metrics.Register(c))

@@ -30,7 +30,7 @@ type certificates struct {
 type certificateFiles struct{ key, cert, private, authorities string }
 
 // notAfter is the metric of certificates.
-var notAfter = prometheus.NewDesc("sark_certs_not_after_seconds", "When the certificate in force ends, as a Unix time.", []string{"key"}, nil)
+var notAfter = prometheus.NewDesc("sark_certs_not_after_timestamp_seconds", "When the certificate in force ends, as a Unix time.", []string{"key"}, nil)
 
 // openCertificates reads the certificates of the configuration. They are read again when they change.
 func (g *gateway) openCertificates(context.Context) error {

@@ -4,3 +4,5 @@
 // listeners first, then streams, then the audit writer, then the store. It promises that a configuration which asks for
 // something this build cannot do is refused, never ignored.
 package app
+
+//go:generate go test -run ^TestMetricsReference$ . -update

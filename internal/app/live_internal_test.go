@@ -218,11 +218,7 @@ func recorded(g *gateway) any {
 // it back. A live key without a row fails.
 func TestLiveKeys(t *testing.T) {
 	base, other := newFiles(t), newFiles(t)
-	dir, err := os.MkdirTemp("", "sark")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := shortDir(t)
 	flags := base.pair()
 	maps.Copy(flags, map[string]any{
 		"data_dir": dir, "proxy.listen": "127.0.0.1:0", "api.listen": "127.0.0.1:0", "admin.listen": "off", "log.level": "error",
@@ -270,6 +266,17 @@ func TestLiveKeys(t *testing.T) {
 	if err := g.reload(t.Context()); err != nil || g.table.check(t.Context()) != nil {
 		t.Errorf("mended, and the error is %v, the health %v", err, g.table.check(t.Context()))
 	}
+}
+
+// shortDir is a directory whose path is short enough for a unix socket in it.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sark")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // running starts the parts of a gateway.

@@ -99,7 +99,7 @@ type redisLogger struct{ log *zap.Logger }
 
 // Printf implements the logger of go-redis.
 func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
-	l.log.Debug("redis client", zap.String("fault", fmt.Sprintf(format, args...)))
+	l.log.Debug("redis client", zap.String("detail", fmt.Sprintf(format, args...)))
 }
 
 // client returns the client of an address, which parts with the same one share. key is the setting that names it.
