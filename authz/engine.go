@@ -216,7 +216,7 @@ func (e *Engine) Close(ctx context.Context) {
 func (e *Engine) fail(f failure) {
 	e.failure.Store(&f)
 	e.metrics.reloaded(f.err)
-	e.log.Error("policy not loaded, the last good one stays in force", zap.Error(f.err), zap.String("revision", e.Revision()))
+	e.log.Error("policy not loaded, the last good one stays in force", zap.Error(f.err), zap.String("policy_revision", e.Revision()))
 }
 
 // install swaps the policy in force.
@@ -227,8 +227,8 @@ func (e *Engine) install(p *program) {
 	e.active.Store(s)
 	e.failure.Store(nil)
 	e.metrics.reloaded(nil)
-	e.log.Info("policy in force", zap.String("revision", s.revision), zap.Bool("memoised", s.memo != nil))
+	e.log.Info("policy in force", zap.String("policy_revision", s.revision), zap.Bool("memoised", s.memo != nil))
 	if s.memo == nil {
-		e.log.Warn("policy is evaluated for every decision", zap.String("revision", s.revision), zap.Strings("why", s.reads.why))
+		e.log.Warn("policy is evaluated for every decision", zap.String("policy_revision", s.revision), zap.Strings("why", s.reads.why))
 	}
 }

@@ -161,5 +161,5 @@ type quietLogger struct{ log *zap.Logger }
 
 // Printf implements fasthttp.Logger.
 func (q quietLogger) Printf(format string, args ...any) {
-	q.log.Debug("http server", zap.String("fault", fmt.Sprintf(format, args...)))
+	q.log.Debug("http server", zap.String("detail", fmt.Sprintf(format, args...)))
 }

@@ -47,7 +47,7 @@ func (s *Spool) resealLocked(known, offset int64) error {
 	}
 	last := s.chain.Seq()
 	s.o.Log.Error("the sink is ahead of the spool: was an older copy of the spool put back, or is a copy in use elsewhere?",
-		zap.Int64("known", known), zap.Int64("spool", last), zap.Int64("sink", offset))
+		zap.Int64("known_seq", known), zap.Int64("spool_seq", last), zap.Int64("sink_seq", offset))
 	r := resealing{s: s, known: known, last: known, chain: audit.NewChain(s.writer, max(last, offset), s.chain.Head())}
 	seg, err := r.build(offset)
 	if err != nil {
