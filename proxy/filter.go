@@ -70,14 +70,17 @@ func (x *Exchange) mayList() bool {
 // mayHideRequest reports whether a message that strict reading refused could be a request of the server to a reader who is
 // less strict.
 func mayHideRequest(message []byte) bool {
-	low := bytes.ToLower(message)
-	return bytes.Contains(low, []byte("method")) || bytes.Contains(low, []byte(`\u`))
+	return mcp.ContainsFold(message, "method") || bytes.Contains(message, []byte(`\u`))
 }
 
 // filterFrame returns the bytes of a frame as the caller may see them; nil drops it. On streams that answer a list, on those
 // that may replay one, and on those that are redacted, a frame that cannot be understood is dropped and counted, never passed
-// as it is. So is, on any stream, one that could be a request to the client.
+// as it is. So is, on any stream, one that could be a request to the client, and one in which a client may find another event.
 func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
+	if fr.Odd {
+		x.out.dropped++
+		return nil
+	}
 	masked := x.resultMask() != nil
 	if len(fr.Data) == 0 {
 		if masked && fr.Complete {
@@ -94,7 +97,7 @@ func (h *Handler) filterFrame(x *Exchange, fr *mcp.Frame) []byte {
 		if !h.mayAsk(x, &r, fr.Data) {
 			return nil
 		}
-		if p := h.answers(x, &r); p != nil {
+		if p := h.objects(x, &r); p != nil {
 			return h.inFrame(x, fr, r.ID, p)
 		}
 	}

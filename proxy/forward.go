@@ -8,6 +8,7 @@ import (
 
 	"sark/internal/audit"
 	"sark/internal/authn"
+	"sark/internal/mcp"
 )
 
 // forward sends the request to where it leads: an upstream over a pooled connection, or a handler in this process. The
@@ -60,8 +61,35 @@ func (h *Handler) send(x *Exchange) {
 		x.refuse(upstreamProblem(err))
 	default:
 		x.strip(&resp.Header)
+		if err := x.readable(); err != nil {
+			x.refuse(upstreamProblem(err))
+			return
+		}
 		h.settle(x)
 	}
+}
+
+// readable refuses a reply of an MCP server that clients would read in another way than this gateway: what is compressed,
+// since no request accepts that, and what some of them take for an event stream and others do not. On a GET they all expect
+// an event stream, whatever the reply calls itself.
+func (x *Exchange) readable() error {
+	hd := &x.ctx.Response.Header
+	if x.target.kind != kindMCP {
+		return nil
+	}
+	if coding := hd.ContentEncoding(); len(coding) > 0 && string(coding) != "identity" {
+		return errCoded
+	}
+	kind, parameters, _ := bytes.Cut(hd.ContentType(), []byte{';'})
+	switch {
+	case eventStream(kind) && len(bytes.TrimRight(kind, " \t")) == len(mediaSSE):
+		if mcp.ContainsFold(parameters, "json") {
+			return errMediaType
+		}
+	case mcp.ContainsFold(hd.ContentType(), "event-stream"), x.Call.Route == "mcp.stream" && x.ctx.Response.StatusCode() < 300:
+		return errMediaType
+	}
+	return nil
 }
 
 // look implements watcher while the upstream has not begun its reply: a client that left is not waited for any more,

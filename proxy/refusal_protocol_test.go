@@ -52,6 +52,13 @@ func refusedExchanges() map[string]failure {
 			begin: answerWith(`{"resultType":"input_required","inputRequests":7}`),
 			send:  modern, forwarded: true,
 		},
+		"answer-asks": {begin: replyToCall(func(x *testkit.Exchange, _ testkit.Message) { x.JSON(200, sampling) }), forwarded: true},
+		"answer-form": {
+			begin: replyToCall(func(x *testkit.Exchange, m testkit.Message) {
+				x.Reply(200, m.Answer(`{}`), "Content-Type: application/json", "Content-Encoding: br")
+			}),
+			forwarded: true,
+		},
 	}
 }
 

@@ -102,6 +102,10 @@ func (h *Handler) read(x *Exchange) {
 		return
 	}
 	body := resp.Body()
+	if x.answers() && mcp.Asks(body) {
+		x.refuse(upstreamProblem(errAsks))
+		return
+	}
 	if x.target.kind != kindMCP || x.Call.Kind != mcp.Request || len(body) == 0 {
 		x.out.failed = resp.StatusCode() >= 400
 		return
@@ -113,7 +117,7 @@ func (h *Handler) read(x *Exchange) {
 	r, err := mcp.ParseReply(body)
 	if err == nil {
 		h.note(x, &r)
-		if p := h.answers(x, &r); p != nil {
+		if p := h.objects(x, &r); p != nil {
 			x.refuse(p)
 			return
 		}
@@ -131,13 +135,19 @@ func (x *Exchange) telling(body []byte) bool {
 		x.mayWant() && wanting(body) || x.h.o.Sessions != nil && bytes.Contains(body, []byte(`"taskId"`))
 }
 
-// answers returns what stands against passing an answer on: a request for input that is denied, or a task that is somebody
+// objects returns what stands against passing an answer on: a request for input that is denied, or a task that is somebody
 // else's. nil is nothing.
-func (h *Handler) answers(x *Exchange, r *mcp.Reply) *Problem {
+func (h *Handler) objects(x *Exchange, r *mcp.Reply) *Problem {
 	if p := h.mayInput(x, r); p != nil {
 		return p
 	}
 	return h.created(x, r)
+}
+
+// answers reports whether the body of a reply that is no event stream must not hold a request of the server: clients of MCP
+// take a message for what it is, wherever it stands, and only those on event streams are decided.
+func (x *Exchange) answers() bool {
+	return x.target.kind == kindMCP && x.ctx.IsPost() && x.ctx.Response.StatusCode() < 400
 }
 
 func unreadableAnswer(err error) *Problem {

@@ -33,6 +33,8 @@ func (h *Handler) attach(x *Exchange) {
 	if eventStream(resp.Header.ContentType()) {
 		s.frames = newFrames(upstreamReader{up}, h.o.MaxBuffered, x.mayFilter() || x.mayWant())
 		resp.Header.SetContentLength(-1) // comments may be added, and items removed
+	} else if x.answers() {
+		s.answer = new(mcp.Answer)
 	}
 	resp.ImmediateHeaderFlush = !s.begun(length)
 	if x.longLived() {
@@ -68,6 +70,7 @@ type bodyStream struct {
 	x        *Exchange
 	up       *upstreamBody
 	frames   *mcp.FrameReader // nil: bytes pass as they come
+	answer   *mcp.Answer      // which they must be, to pass; nil: they may be anything
 	rest     []byte           // of the frame in hand
 	lastByte time.Time        // when the client was last sent something
 	deadline time.Time        // of the next write, when last renewed
@@ -82,6 +85,9 @@ func (s *bodyStream) read(p []byte) (n int, err error) {
 	defer s.guard(&err)
 	if s.frames == nil {
 		n, err = s.up.pull(p)
+		if s.answer != nil && !s.answer.Feed(p[:n]) {
+			n, err = 0, errAsks
+		}
 	} else {
 		err = s.next()
 		n = copy(p, s.rest)

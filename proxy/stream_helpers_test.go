@@ -70,6 +70,16 @@ func forEachOpening(t *testing.T, test func(t *testing.T, o opening)) {
 	}
 }
 
+// forEachPost is forEachOpening for replies that are no event stream, which no GET is answered with.
+func forEachPost(t *testing.T, test func(t *testing.T, o opening)) {
+	t.Helper()
+	forEachOpening(t, func(t *testing.T, o opening) {
+		if o.key != "GET" {
+			test(t, o)
+		}
+	})
+}
+
 // ending is how an exchange ended, as far as the trail tells.
 type ending struct {
 	Phase   audit.Phase

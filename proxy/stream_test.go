@@ -152,23 +152,24 @@ func TestStreamDepartedClientIsNoticed(t *testing.T) {
 		name   string
 		script func(x *testkit.Exchange)
 		head   bool // the client sees a head before it leaves
+		each   func(*testing.T, func(*testing.T, opening))
 	}{
-		{"before the reply", func(*testkit.Exchange) {}, false},
-		{"before the first event", func(x *testkit.Exchange) { x.Stream() }, true},
-		{"within an event", func(x *testkit.Exchange) { x.Stream(); x.Event("{}"); x.Write([]byte("data: half")) }, true},
+		{"before the reply", func(*testkit.Exchange) {}, false, forEachOpening},
+		{"before the first event", func(x *testkit.Exchange) { x.Stream() }, true, forEachOpening},
+		{"within an event", func(x *testkit.Exchange) { x.Stream(); x.Event("{}"); x.Write([]byte("data: half")) }, true, forEachOpening},
 		{"within chunked JSON", func(x *testkit.Exchange) {
 			x.WriteHead(200, "Content-Type: application/json", "Transfer-Encoding: chunked")
 			x.Write([]byte(`{"jsonrpc":`))
-		}, true},
+		}, true, forEachPost},
 		{"within a long reply", func(x *testkit.Exchange) {
 			x.WriteHead(200, "Content-Type: application/json", "Content-Length: 1000000")
 			x.Write([]byte(`{"jsonrpc":`))
-		}, true},
+		}, true, forEachPost},
 	}
 	for _, state := range states {
 		t.Run(state.name, func(t *testing.T) {
 			t.Parallel()
-			forEachOpening(t, func(t *testing.T, o opening) {
+			state.each(t, func(t *testing.T, o opening) {
 				g := newGateway(t, permissive(nil))
 				arrived, gone := make(chan struct{}), make(chan time.Time, 1)
 				g.Upstream.On(o.key, func(x *testkit.Exchange, _ testkit.Message) {
@@ -433,7 +434,7 @@ func TestStreamPanicStaysInsideItsStream(t *testing.T) {
 
 func TestStreamOfJSONIsNotBuffered(t *testing.T) {
 	t.Parallel()
-	forEachOpening(t, func(t *testing.T, o opening) {
+	forEachPost(t, func(t *testing.T, o opening) {
 		g := newGateway(t, permissive(nil))
 		pieces := make(chan string)
 		g.Upstream.On(o.key, func(x *testkit.Exchange, _ testkit.Message) {

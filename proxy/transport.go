@@ -69,9 +69,11 @@ func (t *transport) roundTrip(pool *pool, req *fasthttp.Request, resp *fasthttp.
 	return nil
 }
 
+// mediaSSE is the media type of event streams.
+const mediaSSE = "text/event-stream"
+
 func eventStream(contentType []byte) bool {
-	const sse = "text/event-stream"
-	return len(contentType) >= len(sse) && bytes.EqualFold(contentType[:len(sse)], []byte(sse))
+	return len(contentType) >= len(mediaSSE) && bytes.EqualFold(contentType[:len(mediaSSE)], []byte(mediaSSE))
 }
 
 // bodies holds the second response object that fasthttp needs to read a body from a connection of ours.

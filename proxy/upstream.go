@@ -153,6 +153,10 @@ func upstreamProblem(err error) *Problem {
 		}
 	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &netErr) && netErr.Timeout():
 		p.Status, p.Reason = 504, "the server took too long to answer"
+	case errors.Is(err, errAsks):
+		p.Rule, p.Reason = "answer", "the server's reply asks the client in place of an answer"
+	case errors.Is(err, errCoded), errors.Is(err, errMediaType):
+		p.Rule, p.Reason = "answer", "the server's reply is in a form that cannot be read"
 	case errors.Is(err, errNotHTTP1), errors.Is(err, errSwitched):
 		p.Reason = notHTTP1
 	}
@@ -162,7 +166,10 @@ func upstreamProblem(err error) *Problem {
 const notHTTP1 = "the server does not speak HTTP/1.1"
 
 var (
-	errNotHTTP1 = errors.New("upstream does not speak HTTP/1.1")
-	errLongHead = errors.New("reply header exceeds the limit")
-	errSwitched = errors.New("upstream switched protocols unasked")
+	errNotHTTP1  = errors.New("upstream does not speak HTTP/1.1")
+	errLongHead  = errors.New("reply header exceeds the limit")
+	errAsks      = errors.New("a request of the server stands in place of an answer")
+	errCoded     = errors.New("Content-Encoding of a reply to a request that accepts none")
+	errMediaType = errors.New("Content-Type of a reply names an event stream and is none")
+	errSwitched  = errors.New("upstream switched protocols unasked")
 )

@@ -18,6 +18,9 @@ type Frame struct {
 	// Part says that Raw is a piece of an event over the reader's limit, whose fields are not read; with Complete it is the
 	// last one.
 	Part bool
+	// Odd says that there is a line which may be more to somebody than a field that is ignored: its name is none, or it holds
+	// what some readers take for the end of a line. A client may find an event in it that is not in Data.
+	Odd bool
 
 	mark int // length of the byte order mark that Raw begins with
 }
@@ -28,7 +31,8 @@ const byteOrderMark = "\ufeff"
 // parse reads the fields of the frame. The data is appended to buf, which is returned.
 func (fr *Frame) parse(buf []byte) []byte {
 	eachLine(fr.Raw[fr.mark:], func(line, _ []byte) {
-		switch name, value := field(line); string(name) {
+		name, value := field(line)
+		switch string(name) {
 		case "data":
 			if fr.Data != nil {
 				buf = append(buf, '\n')
@@ -37,13 +41,42 @@ func (fr *Frame) parse(buf []byte) []byte {
 			if fr.Data = buf; buf == nil {
 				fr.Data = []byte{}
 			}
+			return
 		case "id":
 			fr.ID = value
 		case "event":
 			fr.Event = value
 		}
+		fr.Odd = fr.Odd || oddName(name) || oddText(line)
 	})
 	return buf
+}
+
+// oddName reports whether the name of a field is none that anybody uses. The name of a comment is empty.
+func oddName(name []byte) bool {
+	for _, c := range name {
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return true
+		}
+	}
+	return false
+}
+
+// oddText reports whether a line holds what ends a line of text elsewhere (str.splitlines of Python, by which older clients
+// read event streams) and not in an event stream. In data it says nothing: JSON has such characters in strings only, and what
+// stands in one cannot be a message to whoever ends the line there, for want of quotes.
+func oddText(line []byte) bool {
+	for i, c := range line {
+		switch {
+		case c == '\v', c == '\f', 0x1c <= c && c <= 0x1e:
+			return true
+		case c == 0x85 && i > 0 && line[i-1] == 0xc2: // U+0085
+			return true
+		case (c == 0xa8 || c == 0xa9) && i > 1 && line[i-1] == 0x80 && line[i-2] == 0xe2: // U+2028, U+2029
+			return true
+		}
+	}
+	return false
 }
 
 // AppendWithData appends the frame with its data replaced: every other line stays as it was and where it was. A frame

@@ -1,5 +1,10 @@
 package mcp
 
+import (
+	"bytes"
+	"strings"
+)
+
 // outline follows an event that is too large to be held, piece by piece, and tells whether its message could be anything
 // but an answer: a reader of JSON who is less strict than we are, about the case of keys or about what is an object, must
 // not find a request in it.
@@ -16,11 +21,15 @@ type outline struct {
 	odd    bool // that string holds an escape
 	begun  bool // the message has
 	asks   bool
+
+	pairs      bool // a notification may pass: only a method together with an id asks
+	method, id bool // the object in hand has
 }
 
 const (
 	dataField = "data"
 	methodKey = "method"
+	idKey     = "id"
 )
 
 // lineState is where in a line of the event stream the outline is.
@@ -52,6 +61,7 @@ func (o *outline) feed(raw []byte) bool {
 		case inValue:
 			o.read(c)
 		case inOther:
+			o.asks = o.asks || endsLines(c)
 		}
 		if o.asks {
 			return false
@@ -64,6 +74,7 @@ func (o *outline) feed(raw []byte) bool {
 func (o *outline) field(c byte) {
 	switch {
 	case c != ':':
+		o.asks = o.asks || endsLines(c) || oddName([]byte{c})
 		if o.named < len(o.name) {
 			o.name[o.named] = c
 		}
@@ -72,6 +83,82 @@ func (o *outline) field(c byte) {
 		o.line = atValue
 	default:
 		o.line = inOther
+	}
+}
+
+// endsLines reports whether a byte may be part of what ends a line to some readers only; see oddText.
+func endsLines(c byte) bool {
+	return c == '\v' || c == '\f' || 0x1c <= c && c <= 0x1e || c == 0x85 || c == 0xa8 || c == 0xa9
+}
+
+// Answer follows a reply that is JSON and no event stream, as its bytes come, and tells whether a reader could find a request
+// of the server in it: an object, alone, in an array or after another one, that has both a method and an id. The zero value
+// is ready.
+type Answer struct {
+	outline outline
+	begun   bool
+	other   bool // it is no JSON, and nobody finds a message in it
+}
+
+// Feed reads on and reports whether there is no request so far.
+func (a *Answer) Feed(body []byte) bool {
+	o := &a.outline
+	o.pairs = true
+	for i := 0; i < len(body) && !a.other && !o.asks; i++ {
+		if o.text && !o.escape {
+			end := plain(body, i) // skips what needs no look
+			o.letters(body[i:end])
+			if i = end; i == len(body) {
+				break
+			}
+			o.string(body[i])
+			continue
+		}
+		switch c := body[i]; {
+		case c == '\n', c == '\r', c == ' ', c == '\t', !a.begun && strings.IndexByte(byteOrderMark, c) >= 0: // readers skip a mark
+			if o.escape {
+				o.string(c)
+			}
+		case !a.begun && c != '{' && c != '[':
+			a.other = true
+		case o.depth == 0 && (c == '[' || c == ',' || c == ']'):
+			a.begun = true
+		default:
+			a.begun = true
+			o.read(c)
+		}
+	}
+	return !o.asks
+}
+
+// Asks reports whether a reader could find a request of the server in a reply that is JSON and no event stream; see Answer.
+func Asks(body []byte) bool {
+	if !ContainsFold(body, methodKey) && !bytes.Contains(body, []byte(`\u`)) {
+		return false
+	}
+	if r, err := ParseReply(body); err == nil {
+		return r.Method != "" && r.ID != nil
+	}
+	var a Answer
+	return !a.Feed(body)
+}
+
+// ContainsFold reports whether b holds a word, given in lower case letters of ASCII, in any case.
+func ContainsFold(b []byte, word string) bool {
+	return containsFold(b, word[0], word) || containsFold(b, word[0]&^0x20, word)
+}
+
+// containsFold is ContainsFold for words that begin with one letter, in one case.
+func containsFold(b []byte, first byte, word string) bool {
+	for {
+		i := bytes.IndexByte(b, first)
+		if i < 0 || len(b)-i < len(word) {
+			return false
+		}
+		if b = b[i:]; equalFold(b, word) {
+			return true
+		}
+		b = b[1:]
 	}
 }
 
@@ -86,16 +173,27 @@ func (o *outline) read(c byte) {
 	case '"':
 		o.text, o.length, o.odd = true, 0, false
 	case '{', '[':
-		o.depth++
+		if o.depth++; o.depth == 1 {
+			o.method, o.id = false, false
+		}
 	case '}', ']':
 		o.depth--
 	case ':':
-		o.asks = o.asks || o.depth == 1 && (o.odd || o.length == len(methodKey) && equalFold(o.key[:], methodKey))
+		if o.depth == 1 {
+			o.member()
+		}
 	}
 	if c != ' ' && c != '\t' {
 		o.asks = o.asks || !o.begun && c != '{' || o.begun && o.depth <= 0 && c != '}'
 		o.begun = true
 	}
+}
+
+// member reads the key of a member of the message.
+func (o *outline) member() {
+	o.method = o.method || o.length == len(methodKey) && equalFold(o.key[:], methodKey)
+	o.id = o.id || o.length == len(idKey) && equalFold(o.key[:], idKey)
+	o.asks = o.asks || o.odd || o.method && (o.id || !o.pairs)
 }
 
 // string reads one byte inside a string, and its end.
@@ -113,6 +211,14 @@ func (o *outline) string(c byte) {
 		}
 		o.length++
 	}
+}
+
+// letters reads bytes inside a string that have no other meaning there.
+func (o *outline) letters(b []byte) {
+	if o.length < len(o.key) {
+		copy(o.key[o.length:], b)
+	}
+	o.length += len(b)
 }
 
 // equalFold compares ASCII text without regard to case. Letters outside ASCII that fold to one in it (U+212A, U+017F) are

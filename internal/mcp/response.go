@@ -97,10 +97,15 @@ func (r *Reply) readResult(s *scanner, depth int) {
 			r.Input = m.raw()
 		case "taskId":
 			r.TaskID = String(m.raw())
+		default:
+			s.fold(m.key, inputKeys)
 		}
 	}
 	r.Result = s.since(from)
 }
+
+// inputKeys are the keys by which a result asks the client for input.
+var inputKeys = []string{"resultType", "inputRequests"}
 
 // readTask reads the task that a result of revision 2025-11-25 holds.
 func (r *Reply) readTask(s *scanner, depth int) {
