@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -174,6 +175,7 @@ func (s *Shipper) ship(ctx context.Context) (more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { s.note(err) }()
+	defer s.guard(&err)
 	if err := s.locate(ctx); err != nil {
 		return false, err
 	}
@@ -199,6 +201,17 @@ func (s *Shipper) ship(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return len(tuples) == s.o.Batch, s.free(ctx)
+}
+
+// guard makes a panic trouble like any other: the batch is tried again, and the events stay in the source.
+func (s *Shipper) guard(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	s.known = false // nobody knows how far it got
+	*err = fmt.Errorf("BUG: %v", p)
+	s.o.Log.Error("BUG: storing audit events panicked", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
 }
 
 // note keeps the counters and the time since when the sink lags.

@@ -253,6 +253,32 @@ func TestShipperDoesNotTakeNewEventsForOld(t *testing.T) {
 	same(t, []int64{102, 101}, h.rows(t)) // the gap event is younger than the sample event
 }
 
+// buggy is a sink that panics at first.
+type buggy struct {
+	*sqlite.DB
+	left atomic.Int64 // how many more times
+}
+
+func (s *buggy) AppendEvents(ctx context.Context, writer uuid.UUID, after, last int64, tuples [][]byte) error {
+	if s.left.Add(-1) >= 0 {
+		panic("a row that nobody has thought of")
+	}
+	return s.DB.AppendEvents(ctx, writer, after, last, tuples)
+}
+
+func TestShipperOutlivesPanics(t *testing.T) {
+	h := build(t, t.TempDir(), func(db *sqlite.DB) store.Sink {
+		s := &buggy{DB: db}
+		s.left.Store(2)
+		return s
+	})
+	h.record(t, storetest.Event(1))
+
+	check(t, h.shipper.Flush(t.Context()))
+
+	same(t, []int64{1}, h.rows(t))
+}
+
 func TestFlushEndsWithItsContext(t *testing.T) {
 	var sink *trouble
 	h := build(t, t.TempDir(), func(db *sqlite.DB) store.Sink {

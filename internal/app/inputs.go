@@ -56,11 +56,7 @@ func (g *gateway) openInputs(context.Context) error {
 	}
 	g.life.background("decision inputs", func(ctx context.Context) {
 		for {
-			if n, err := db.ExpireDecisionInputs(ctx, time.Now().Add(-keep)); err != nil && ctx.Err() == nil {
-				g.log.Warn("old decision inputs stay for now", zap.Error(err))
-			} else if n > 0 {
-				g.log.Info("old decision inputs deleted", zap.Int64("inputs", n))
-			}
+			guarded(g.log, "decision inputs", func() { g.expireInputs(ctx, db, keep) })
 			select {
 			case <-ctx.Done():
 				return
@@ -69,4 +65,15 @@ func (g *gateway) openInputs(context.Context) error {
 		}
 	})
 	return nil
+}
+
+// expireInputs deletes the decision inputs that are older than keep.
+func (g *gateway) expireInputs(ctx context.Context, db InputStore, keep time.Duration) {
+	n, err := db.ExpireDecisionInputs(ctx, time.Now().Add(-keep))
+	switch {
+	case err != nil && ctx.Err() == nil:
+		g.log.Warn("old decision inputs stay for now", zap.Error(err))
+	case n > 0:
+		g.log.Info("old decision inputs deleted", zap.Int64("inputs", n))
+	}
 }

@@ -53,13 +53,24 @@ func (l *lifecycle) onStop(name string, run func(ctx context.Context) error) {
 	l.stops = append(l.stops, stop{name, run})
 }
 
-// background runs something beside the requests until its stop, which waits for it.
+// guarded runs one round of something in a goroutine of ours, where a panic would end the process. It costs the round.
+func guarded(log *zap.Logger, what string, round func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("BUG: a part panicked", zap.String("part", what), zap.Any("panic", p), zap.Stack("stack"))
+		}
+	}()
+	round()
+}
+
+// background runs something beside the requests until its stop, which waits for it. What runs again and again guards each
+// of its rounds; a panic that none of them has caught ends the part, and not the process.
 func (l *lifecycle) background(name string, run func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		run(ctx)
+		guarded(l.log, name, func() { run(ctx) })
 	}()
 	l.onStop(name, func(context.Context) error {
 		cancel()

@@ -125,8 +125,8 @@ func (o *outbox) forget(ctx context.Context, c store.Change) error {
 	return o.cache.Invalidate(ctx, s.Name)
 }
 
-// changed routes what has changed, and makes the caches forget before the author of a write is told that it is done. What cannot be reached in time is
-// tried again; until then this gateway serves nothing of it (see cachemw.Cache.Invalidate).
+// changed routes what has changed, and makes the caches forget before the author of a write is told that it is done. What
+// cannot be reached in time is tried again; until then this gateway serves nothing of it (see cachemw.Cache.Invalidate).
 func (g *gateway) changed(string) {
 	g.followRegistry()
 	ctx, cancel := context.WithTimeout(context.Background(), outboxTimeout)

@@ -80,28 +80,12 @@ func registered(s *store.Server, c *configs.Config, n *endpoint.Networks) proxy.
 // watchRegistry serves what is registered and looks for changes until the stop, and probes the servers. Changes are found
 // by reading the list of servers: a server that is new, gone, or whose revision differs. This holds for both
 // databases and whatever the order is in which transactions become visible, which a number or a newest time would not.
-func (g *gateway) watchRegistry(ctx context.Context) error {
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{}, 2) // one for each goroutine
-	g.life.onStop("registry", func(context.Context) error {
-		cancel()
-		<-done
-		<-done
-		return nil
-	})
-	go func() {
-		defer func() { done <- struct{}{} }()
-		g.probe(background)
-	}()
-	if !g.c.Proxy.Registry.Enabled {
-		done <- struct{}{}
-		return nil
+func (g *gateway) watchRegistry(context.Context) error {
+	g.life.background("probes", g.probe)
+	if g.c.Proxy.Registry.Enabled {
+		g.followRegistry()
+		g.life.background("registry", g.poll)
 	}
-	g.followRegistry()
-	go func() {
-		defer func() { done <- struct{}{} }()
-		g.poll(background)
-	}()
 	return nil
 }
 
@@ -132,11 +116,11 @@ func (g *gateway) followRegistry() {
 	if !g.c.Proxy.Registry.Enabled {
 		return
 	}
-	defer func() {
-		if cause := recover(); cause != nil {
-			g.log.Error("panic while following the registry", zap.Any("panic", cause), zap.Stack("stack"))
-		}
-	}()
+	guarded(g.log, "registry", g.readAndServe)
+}
+
+// readAndServe is one look at the registry.
+func (g *gateway) readAndServe() {
 	ctx, cancel := context.WithTimeout(context.Background(), registryTimeout)
 	defer cancel()
 	g.following.Lock()

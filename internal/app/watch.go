@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,31 +23,28 @@ func (g *gateway) watchConfig(context.Context) error {
 	if g.o.Files == nil || g.o.Load == nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var watching sync.WaitGroup
-	watching.Go(func() {
+	g.life.background("configuration", func(ctx context.Context) {
 		watch.Poll(ctx, lookEvery, g.o.Files.Loaded(), g.o.Files.Look, g.follow)
 	})
-	watching.Go(func() { g.retry(ctx) })
-	g.life.onStop("configuration", func(context.Context) error {
-		cancel()
-		watching.Wait()
-		return nil
-	})
+	g.life.background("configuration that is not in force", g.retry)
 	return nil
 }
 
 // follow reads the configuration again because its files hold something else, and returns what they held then.
-func (g *gateway) follow(now configs.Digest) configs.Digest {
-	g.reloading.Lock()
-	defer g.reloading.Unlock()
-	if !g.live.Load().WatchConfig || g.o.Files.Loaded() == now { // a signal was faster
-		return now
-	}
-	if err := g.reconfigure(); err != nil {
-		g.complain(err)
-	}
-	return g.o.Files.Loaded()
+func (g *gateway) follow(now configs.Digest) (known configs.Digest) {
+	known = now
+	guarded(g.log, "configuration", func() {
+		g.reloading.Lock()
+		defer g.reloading.Unlock()
+		if !g.live.Load().WatchConfig || g.o.Files.Loaded() == now { // a signal was faster
+			return
+		}
+		if err := g.reconfigure(); err != nil {
+			g.complain(err)
+		}
+		known = g.o.Files.Loaded()
+	})
+	return known
 }
 
 // retry tries again and again to put a configuration in force that could not be. It says what is new to say.
@@ -60,7 +56,7 @@ func (g *gateway) retry(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			g.retryOnce(ctx)
+			guarded(g.log, "configuration that is not in force", func() { g.retryOnce(ctx) })
 		}
 	}
 }

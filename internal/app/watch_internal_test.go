@@ -38,6 +38,27 @@ func TestWatchConfigOff(t *testing.T) {
 	g.retryOnce(t.Context())
 }
 
+// TestReloadThatPanics outlives what it does not know, and takes the next change.
+func TestReloadThatPanics(t *testing.T) {
+	reads := 0
+	g, logs := watching(true, func() (*configs.Loaded, error) {
+		if reads++; reads == 1 {
+			panic("a file that nobody has thought of")
+		}
+		return &configs.Loaded{Config: configs.Config{WatchConfig: true}}, nil
+	})
+
+	known := g.follow(configs.Digest{1})
+	g.follow(configs.Digest{2})
+
+	if known != (configs.Digest{1}) {
+		t.Error("the change is not taken for known, so it would panic again each second")
+	}
+	if n := logs.FilterMessage("BUG: a part panicked").Len(); n != 1 || reads != 2 {
+		t.Errorf("%d lines about the panic after %d reads, want 1 after 2", n, reads)
+	}
+}
+
 // TestRetry tries a configuration again that could not be put in force, and says each fault once.
 func TestRetry(t *testing.T) {
 	faults := []string{"no certificate", "no certificate", "wrong certificate"}
