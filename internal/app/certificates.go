@@ -60,6 +60,23 @@ func (s *certificates) open(c *configs.Config) (map[certificateFiles]*certs.Stor
 	return opened, nil
 }
 
+// CheckFiles reads the certificates that a configuration names, and returns everything that is wrong with them, each with
+// its key.
+func CheckFiles(c *configs.Config) error {
+	files := certificatesOf(c)
+	for i, s := range c.Audit.SIEM {
+		if t := s.TLS; t != (configs.UpstreamTLS{}) {
+			files = append(files, certificateFiles{fmt.Sprintf("audit.siem[%d].tls", i), t.CertFile, t.KeyFile, t.CAFile})
+		}
+	}
+	var errs []error
+	for _, f := range files {
+		_, err := certs.Open(certs.Options{Name: f.key, CertFile: f.cert, KeyFile: f.private, CAFile: f.authorities})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // certificatesOf lists the files that a configuration names.
 func certificatesOf(c *configs.Config) []certificateFiles {
 	var all []certificateFiles

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -69,7 +70,11 @@ func postgresOptions(c *configs.Config, slow time.Duration, log *zap.Logger, met
 }
 
 func (g *gateway) openStore(ctx context.Context) (err error) {
-	if g.db, err = openDatabase(ctx, g.c, g.log, g.metrics, true); err != nil {
+	g.db, err = openDatabase(ctx, g.c, g.log, g.metrics, true)
+	switch {
+	case err != nil && g.c.Store.URL != "":
+		return fmt.Errorf("store.url: %w", err)
+	case err != nil:
 		return err
 	}
 	g.life.onStop("store", func(context.Context) error { return g.db.Close() })

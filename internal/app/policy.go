@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"sark/authz"
+	"sark/configs"
 )
 
 // openPolicy opens the policy, and what listens to its decisions.
@@ -22,11 +23,19 @@ func (g *gateway) openPolicy(ctx context.Context) error {
 		PolicyConfig: g.c.Authz.PolicyConfig, Log: g.log, Metrics: g.metrics,
 	}
 	if g.engine, err = authz.Open(ctx, o); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", PolicyKey(g.c), err)
 	}
 	g.life.onStop("policy", func(ctx context.Context) error { g.engine.Close(ctx); return nil })
 	g.decider = g.engine
 	return errors.Join(g.openDecisionLog(), g.openShadow(ctx, o))
+}
+
+// PolicyKey names the setting that says where the policy comes from.
+func PolicyKey(c *configs.Config) string {
+	if len(c.Authz.OPA) > 0 {
+		return "authz.opa"
+	}
+	return "authz.bundle"
 }
 
 // openDecisionLog hands decisions to OPA's decision logs, if there are any.

@@ -14,9 +14,9 @@ import (
 
 func (p *program) checkCommand() *cobra.Command {
 	c := command("check", "Tells whether a configuration and its policy are right, without serving.",
-		`It reads the configuration and the files that it names, compiles the policy bundle (one under authz.opa
-is downloaded), asks the Redis that holds sessions and limits whether it may evict them, and opens nothing
-else. Every mistake is reported at once, with its key and where the value
+		`It reads the configuration and the files that it names, certificates too, compiles the policy bundle (one
+under authz.opa is downloaded), asks the Redis that holds sessions and limits whether it may evict them, and
+opens nothing else. Every mistake is reported at once, with its key and where the value
 was set. Warnings are about what is valid and unlikely to be meant.`,
 		"docs/configuration.md", "sark check --config sark.yaml", "sark check --preset high-traffic --print")
 	c.Args = noArguments
@@ -34,6 +34,9 @@ func (p *program) check(ctx context.Context, show bool) error {
 		if err := configs.Print(p.stdout, loaded); err != nil {
 			return err
 		}
+	}
+	if err := app.CheckFiles(&loaded.Config); err != nil {
+		return err
 	}
 	warnings := slices.Concat(loaded.Warnings, app.HostWarnings(&loaded.Config), app.RedisWarnings(ctx, &loaded.Config, zap.NewNop()))
 	for _, w := range warnings {

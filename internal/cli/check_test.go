@@ -30,10 +30,24 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("policy that is missing", func(t *testing.T) {
 		r := run(t, "check", "--config", config)
-		if r.Code != 1 || r.Out != "" || !strings.Contains(r.Err, "\nsark: open the policy: ") {
+		if r.Code != 1 || r.Out != "" || !strings.Contains(r.Err, "\nsark: open the policy: authz.bundle: ") {
 			t.Errorf("check = %+v, want 1 and the policy's fault", r)
 		}
 	})
+}
+
+// TestCheckFiles: what would keep a gateway from starting is found before, all of it, each with its key.
+func TestCheckFiles(t *testing.T) {
+	config := writeFile(t, "sark.yaml", `
+proxy:
+  tls: {cert_file: /nowhere/a.crt, key_file: /nowhere/a.key}
+  servers: [{name: a, url: "https://a/mcp", tls: {ca_file: /nowhere/b.crt}}]
+audit: {siem: [{name: c, type: webhook, url: "https://c/", tls: {ca_file: /nowhere/c.crt}}]}
+`)
+	r := run(t, "check", "--config", config)
+	compare(t, result{1, "", "sark: proxy.tls: stat /nowhere/a.crt: no such file or directory; " +
+		"proxy.servers[0].tls: stat /nowhere/b.crt: no such file or directory; " +
+		"audit.siem[0].tls: stat /nowhere/c.crt: no such file or directory\n"}, r)
 }
 
 // TestCheckPrint prints a configuration that can be read again.

@@ -148,11 +148,11 @@ func openPolicy(ctx context.Context, c *configs.Config) (*authz.Engine, error) {
 	}
 	engine, err := authz.Open(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("open the policy: %w", err)
+		return nil, fmt.Errorf("open the policy: %s: %w", app.PolicyKey(c), err)
 	}
 	if err := awaitPolicy(ctx, engine); err != nil {
 		engine.Close(context.WithoutCancel(ctx))
-		return nil, fmt.Errorf("open the policy: %w", err)
+		return nil, fmt.Errorf("open the policy: %s: %w", app.PolicyKey(c), err)
 	}
 	return engine, nil
 }
