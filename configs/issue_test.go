@@ -99,6 +99,8 @@ func TestSingleMistakes(t *testing.T) {
 		"upstream plain":     {strings.ReplaceAll(server, "%s", "tls: {ca_file: a}"), "proxy.servers[0].tls: is used by https only"},
 		"socket":             {"proxy: {servers: [{name: a, url: 'unix://run/a.sock:/mcp'}]}", "proxy.servers[0].url: \"unix://run/a.sock:/mcp\" is no address of a unix socket: write it like unix:///path/to.sock:/mcp"},
 		"socket path":        {"proxy: {servers: [{name: a, url: 'unix:///run/a.sock:mcp'}]}", "proxy.servers[0].url: "},
+		"itself":             {"proxy: {servers: [{name: a, url: 'http://localhost:8080/mcp'}]}", `proxy.servers[0].url: "http://localhost:8080/mcp" is proxy.listen itself`},
+		"itself on loopback": {"proxy: {listen: '[::1]:80', servers: [{name: a, url: 'http://127.0.0.1:80/mcp'}]}", `proxy.servers[0].url: "http://127.0.0.1:80/mcp" is proxy.listen itself`},
 		"name twice":         {"proxy: {servers: [{name: a, url: http://h}, {name: a, url: http://h}]}", `proxy.servers[1].name: "a" is already the name of proxy.servers[0]`},
 		"user in url":        {"proxy: {servers: [{name: a, url: 'http://u:hush@h'}]}", "proxy.servers[0].url: holds a user or password"},
 		"url without host":   {"proxy: {servers: [{name: a, url: 'http:///mcp'}]}", "proxy.servers[0].url"},

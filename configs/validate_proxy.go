@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"path"
@@ -124,7 +125,22 @@ func checkServers(issues *Issues, c Config) {
 			}
 		}
 		checkServer(issues, at, s)
+		checkElsewhere(issues, at+".url", s.URL, c.Proxy.Listen)
 		checkAuthorization(issues, at, s, c.Authn.JWT)
+	}
+}
+
+// checkElsewhere checks that a server is not the gateway's own listener, whose requests would come back to it for ever. What
+// leads there by another name is not known here.
+func checkElsewhere(issues *Issues, at, text, listen string) {
+	u, err := url.Parse(text)
+	if err != nil || u.Port() == "" || !Loopback(u.Host) {
+		return
+	}
+	host, port, err := net.SplitHostPort(listen)
+	everywhere := host == "" || host == "0.0.0.0" || host == "::"
+	if err == nil && port == u.Port() && (everywhere || Loopback(listen)) {
+		issues.add(at, quote(u.Redacted())+" is proxy.listen itself: write the address of the MCP server, or move proxy.listen")
 	}
 }
 
