@@ -314,3 +314,24 @@ func TestFlushGivesUpOnASinkThatStaysAway(t *testing.T) {
 	check(t, h.shipper.Flush(t.Context()))
 	same(t, upTo(1), h.rows(t))
 }
+
+// absent is a database that was never reached.
+type absent struct{ *sqlite.DB }
+
+func (absent) Offset(context.Context, uuid.UUID) (int64, error) { return 0, errTrouble }
+
+// TestFlushOfNothing: a database that is away has missed nothing while nothing was recorded, and something afterwards.
+func TestFlushOfNothing(t *testing.T) {
+	h := build(t, t.TempDir(), plain)
+	shipper, err := store.NewShipper(store.ShipperOptions{
+		Source: h.spool, Sink: absent{h.db}, DeadDir: filepath.Join(h.dir, "dead"), Patience: time.Nanosecond, Log: zap.NewNop(),
+	})
+	check(t, err)
+
+	check(t, shipper.Flush(t.Context()))
+
+	h.record(t, storetest.Event(0))
+	if err := shipper.Flush(t.Context()); !errors.Is(err, errTrouble) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -84,7 +84,8 @@ type gateway struct {
 	table table
 
 	reloading sync.Mutex // one reload at a time
-	following sync.Mutex // one look at the registry at a time
+	following sync.Mutex // one look at the registry at a time; guards astray
+	astray    bool       // the registry could not be read the last time
 	reloads   reloads
 
 	certificates certificates
@@ -96,8 +97,8 @@ type gateway struct {
 // settling is how long the parts behind the listeners have for their stop, after proxy.drain_timeout is over for calls.
 const settling = 5 * time.Second
 
-// Run serves until ctx ends, then shuts down within proxy.drain_timeout and returns nil, or why it could not serve. Calls
-// that take longer than that are cut, which is logged and no error.
+// Run serves until ctx ends, then shuts down within proxy.drain_timeout and returns nil, or why it could not serve or finish
+// (see Unfinished). Calls that take longer than that are cut, which is logged and no error.
 func Run(ctx context.Context, o Options) error {
 	g, err := newGateway(o)
 	if err != nil {
@@ -122,7 +123,23 @@ func Run(ctx context.Context, o Options) error {
 	if err == nil {
 		err = g.leave(bounded)
 	}
-	return errors.Join(err, g.life.stop(bounded))
+	stopped := g.life.stop(bounded)
+	if err == nil && stopped != nil {
+		return &unfinishedError{stopped}
+	}
+	return errors.Join(err, stopped)
+}
+
+// unfinishedError is of a gateway that served until it was told to stop.
+type unfinishedError struct{ error }
+
+func (e *unfinishedError) Unwrap() error { return e.error }
+
+// Unfinished reports whether an error of Run is only about the end: the gateway served until it was told to stop, and could
+// not finish everything, such as to store the events that wait in the spool.
+func Unfinished(err error) bool {
+	var u *unfinishedError
+	return errors.As(err, &u)
 }
 
 func newGateway(o Options) (*gateway, error) {

@@ -48,9 +48,13 @@ func (p *program) serve(ctx context.Context) error {
 	err = app.Run(ctx, app.Options{
 		Config: loaded, Version: b.Version, Revision: b.Revision, Log: log, Level: level, Signals: signals, Load: p.load, Files: &p.files,
 	})
-	if err != nil {
-		log.Error("the gateway could not go on", zap.String("error", oneLine(err.Error())))
-		return exit{exitFailure}
+	if err == nil {
+		return nil
 	}
-	return nil
+	message := "the gateway could not go on"
+	if app.Unfinished(err) {
+		message = "the gateway has stopped and could not finish everything"
+	}
+	log.Error(message, zap.String("error", oneLine(err.Error())))
+	return exit{exitFailure}
 }
