@@ -60,10 +60,13 @@ func (g *gateway) startOutbox(context.Context) error {
 func (o *outbox) run(ctx context.Context) {
 	tick := time.NewTicker(outboxPause)
 	defer tick.Stop()
+	failing := false
 	for {
-		if err := o.guarded(ctx); err != nil && ctx.Err() == nil {
-			o.log.Warn("changes of the registry are tried again", zap.Error(err))
+		err := o.guarded(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			o.log.Warn("changes of the registry cannot be told to the caches; it is tried again", zap.Error(err))
 		}
+		failing = err != nil
 		select {
 		case <-ctx.Done():
 			return

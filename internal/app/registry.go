@@ -131,9 +131,16 @@ func (g *gateway) readAndServe() {
 	t.mu.Unlock() // the database may be slow
 	servers, changed, err := g.readRegistry(ctx, before)
 	if err != nil {
-		g.log.Warn("the registry cannot be read; servers stay as they are", zap.Error(err))
+		if !g.astray {
+			g.log.Warn("the registry cannot be read; servers stay as they are", zap.Error(err))
+		}
+		g.astray = true
 		return
 	}
+	if g.astray {
+		g.log.Info("the registry is read again")
+	}
+	g.astray = false
 	if !changed {
 		return
 	}
