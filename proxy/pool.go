@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
 )
 
 // linger is how long idle connections beyond those that are kept may stay. With as many calls in progress as connections
@@ -19,10 +21,11 @@ type pool struct {
 
 	trimming atomic.Bool // trimmer runs
 	trimmer  *time.Timer // calls trim
+	log      *zap.Logger
 }
 
 func newPool(e endpoint, o UpstreamOptions) *pool {
-	p := &pool{usage: usage{keep: int64(max(o.MaxIdle, 0))}}
+	p := &pool{usage: usage{keep: int64(max(o.MaxIdle, 0))}, log: o.log}
 	p.HostClient = &fasthttp.HostClient{
 		Addr:                e.address,
 		Dial:                dialer(e, o, &p.usage), // speaks TLS too: fasthttp would keep the configuration of its first connection
@@ -55,8 +58,14 @@ func (p *pool) end() (keep bool) {
 	return true
 }
 
-// trim closes the idle connections beyond those that are kept.
+// trim closes the idle connections beyond those that are kept. It runs in a goroutine of its timer, where a panic would end
+// the process.
 func (p *pool) trim() {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.log.Error("panic while idle connections were closed", zap.Any("panic", cause), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
 	p.trimming.Store(false) // who gives one back from now on may start the timer again
 	for p.idle() > p.keep {
 		c, err := p.AcquireConn(0, false)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"sark/authz"
 	"sark/cachemw"
 	"sark/internal/limit"
@@ -151,12 +153,13 @@ type routes struct {
 	loops    *loops       // of the connections, with Options.Redirect; else nil
 	servers  []*server
 	local    *target // for every path that is not in exact, when there is a local handler
+	log      *zap.Logger
 }
 
 // newRoutes makes the table of o. Servers that are reached as in the table before, if there is one, keep their
 // connections.
 func newRoutes(o *Options, before *routes) (routes, error) {
-	rs := routes{exact: paths{}}
+	rs := routes{exact: paths{}, log: o.Log}
 	if o.Redirect {
 		rs.diverted, rs.loops = destinations{}, before.watched()
 	}
@@ -191,7 +194,7 @@ func (rs *routes) add(o *ServerOptions, before *routes, only bool) error {
 	s.mirrors = before.mirrors(o.Name, at)
 	if o.State != ServerLocal {
 		upstream := o.Upstream
-		upstream.loops = rs.loops
+		upstream.loops, upstream.log = rs.loops, rs.log
 		s.upstream = before.reuse(o.Name, at, upstream)
 	}
 	rs.servers = append(rs.servers, s)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
 )
 
 // UpstreamOptions are the limits of the connections to one server. A server whose options are equal after a Reload keeps
@@ -48,7 +49,8 @@ type UpstreamOptions struct {
 	// Exchange obtains that token for each caller.
 	Exchange ExchangeOptions
 
-	loops *loops // of the table; nil: packet rules lead no connection to the gateway
+	loops *loops      // of the table; nil: packet rules lead no connection to the gateway
+	log   *zap.Logger // of the handler
 }
 
 func (o *UpstreamOptions) defaults() {
@@ -63,6 +65,9 @@ func (o *UpstreamOptions) defaults() {
 	if o.TLS == nil {
 		o.TLS = systemTLS
 	}
+	if o.log == nil {
+		o.log = zap.NewNop()
+	}
 	o.Breaker.defaults()
 	o.Health.defaults()
 }
@@ -70,6 +75,7 @@ func (o *UpstreamOptions) defaults() {
 // same reports whether two options lead to the same connections.
 func (o UpstreamOptions) same(other UpstreamOptions) bool {
 	o.TLS, other.TLS = nil, nil
+	o.log, other.log = nil, nil
 	return reflect.DeepEqual(o, other)
 }
 
