@@ -67,7 +67,7 @@ func recordedInput(ctx context.Context, db app.Database, decision uuid.UUID) (st
 	if len(page.Items) == 0 {
 		return in, fmt.Errorf("no decision %s is on the trail; one of the last seconds may be on its way into the store", decision)
 	}
-	events, err := eventsOf(page.Items)
+	events, err := eventsOf(store.Forwarded(nil).Mark(page.Items))
 	if err != nil {
 		return in, err
 	}

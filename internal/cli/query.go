@@ -120,7 +120,7 @@ func printPages(ctx context.Context, db app.Database, f store.EventFilter, to *e
 }
 
 // eventsOf brings events into the form in which the API gives them.
-func eventsOf[E json.Marshaler](items []E) ([]event, error) {
+func eventsOf(items []store.MarkedEvent) ([]event, error) {
 	events := make([]event, len(items))
 	for i := range items {
 		text, err := items[i].MarshalJSON()
@@ -128,7 +128,7 @@ func eventsOf[E json.Marshaler](items []E) ([]event, error) {
 			err = json.Unmarshal(text, &events[i])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read an event: %w", err)
+			return nil, fmt.Errorf("read event %s: %w", items[i].ID, err)
 		}
 	}
 	return events, nil
