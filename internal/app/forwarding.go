@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -45,11 +44,6 @@ type forwarding struct {
 
 // run reports until ctx ends. Its first report also forgets the receivers that are no longer configured.
 func (f *forwarding) run(ctx context.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			f.log.Error("BUG: the reports of what was forwarded panicked and are stopped", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
 	tick := time.NewTicker(forwardingInterval)
 	defer tick.Stop()
 	for {

@@ -70,7 +70,7 @@ func (g *gateway) runSIEM() {
 		running.Go(func() { lane.Run(ctx) })
 	}
 	f := &forwarding{lanes: g.siem, writer: g.spool.Writer(), db: g.db, log: g.log}
-	running.Go(func() { f.run(ctx) })
+	running.Go(func() { guarded(g.log, "forwarding", func() { f.run(ctx) }) })
 	g.life.onStop("siem", func(bounded context.Context) error {
 		cancel()
 		running.Wait()

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -88,13 +87,8 @@ func New(o Options) (*Bounds, error) {
 	return b, errors.Join(o.Metrics.Register(b.bytes), o.Metrics.Register(b.removed))
 }
 
-// Run looks at the folders until ctx ends, at once and then after each interval.
+// Run looks at the folders until ctx ends, at once and then after each interval. A panic is its caller's.
 func (b *Bounds) Run(ctx context.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			b.o.Log.Error("BUG: the bounds of what is set aside panicked and are stopped", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
 	tick := time.NewTicker(b.o.Interval)
 	defer tick.Stop()
 	for {
