@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 )
@@ -55,7 +56,7 @@ func call(ctx context.Context, out io.Writer, url, key string, params *mcp.CallT
 	defer func() { _ = session.Close() }() // the result has been printed
 	result, err := session.CallTool(ctx, params)
 	if err != nil {
-		_, _ = fmt.Fprintln(out, "refused:", err)
+		_, _ = fmt.Fprintln(out, "refused:", reason(err))
 		return errCall
 	}
 	for _, c := range result.Content {
@@ -82,4 +83,13 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("Authorization", "Bearer "+b.key)
 	}
 	return b.next.RoundTrip(r)
+}
+
+// reason is what the JSON-RPC error says that a call was answered with, without what the client library says around it.
+func reason(err error) string {
+	var answer *jsonrpc.Error
+	if errors.As(err, &answer) {
+		return answer.Message
+	}
+	return err.Error()
 }

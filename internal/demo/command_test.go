@@ -74,7 +74,7 @@ func TestRefusedCalls(t *testing.T) {
 		},
 		"hidden tool": {
 			[]string{"--url", url, "--key", key, "delete_customer", `{"customer_id":"C-1"}`},
-			outcome{1, "refused: calling \"tools/call\": unknown tool \"delete_customer\"\n", ""},
+			outcome{1, "refused: unknown tool \"delete_customer\"\n", ""},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestPrintedCommands(t *testing.T) {
 			if allowed.Code != 0 || allowed.Errs != "" || !strings.Contains(allowed.Out, `"id":"T-100"`) {
 				t.Errorf("the allowed call: %+v", allowed)
 			}
-			refusal := regexp.MustCompile(`^refused: .*the amount must be a number, at most 100 \(decision [0-9a-f-]{36}\)`)
+			refusal := regexp.MustCompile(`^refused: the amount must be a number, at most 100 \(decision [0-9a-f-]{36}\)\n$`)
 			if denied.Code != 1 || denied.Errs != "" || !refusal.MatchString(denied.Out) {
 				t.Errorf("the denied call: %+v", denied)
 			}
