@@ -6,11 +6,13 @@ package authz
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
+	"go.uber.org/zap"
 )
 
 // TestPanic: a panic during evaluation is a deny.
@@ -19,6 +21,25 @@ func TestPanic(t *testing.T) {
 	d := broken.decide(t.Context(), ast.NewObject(), time.Now(), time.Now().Add(time.Minute))
 	if d.Allow || d.Reason != ReasonUnavailable || d.Err == nil {
 		t.Errorf("decision %+v", d)
+	}
+}
+
+// TestReloadThatPanics: the watch of a bundle outlives it, and it is told like any other failure.
+func TestReloadThatPanics(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "p.rego"), []byte("package sark"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Engine{log: zap.NewNop(), metrics: m, source: &source{path: dir}} // without a store to write to
+
+	e.reloadGuarded(t.Context())
+
+	if err := e.LastError(); err == nil || !strings.HasPrefix(err.Error(), "BUG: ") {
+		t.Errorf("the error is %v, want that of the panic", err)
 	}
 }
 

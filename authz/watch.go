@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"sark/internal/watch"
@@ -19,9 +20,19 @@ type fingerprint [sha256.Size]byte
 // it.
 func (e *Engine) watch(ctx context.Context, interval time.Duration, loaded fingerprint) {
 	watch.Poll(ctx, interval, loaded, e.source.fingerprint, func(now fingerprint) fingerprint {
-		_ = e.Reload(ctx) // the engine keeps, counts and logs the error
+		e.reloadGuarded(ctx)
 		return now
 	})
+}
+
+// reloadGuarded is Reload in a goroutine of ours, where a panic would end the process: the last good policy stays in force.
+func (e *Engine) reloadGuarded(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.fail(failure{err: fmt.Errorf("BUG: reading the policy panicked: %v\n%s", p, debug.Stack())})
+		}
+	}()
+	_ = e.Reload(ctx) // the engine keeps, counts and logs the error
 }
 
 // fingerprint looks at the files through symbolic links, and reads none of them. What cannot be looked at counts as absent,

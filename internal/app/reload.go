@@ -34,9 +34,11 @@ func (g *gateway) obey(ctx context.Context, s os.Signal) {
 		g.chatter()
 		return
 	}
-	if err := g.reload(ctx); err != nil {
-		g.log.Error("reload", zap.Error(err)) // what was in force stays
-	}
+	guarded(g.log, "reload", func() {
+		if err := g.reload(ctx); err != nil {
+			g.log.Error("reload", zap.Error(err)) // what was in force stays
+		}
+	})
 }
 
 // chatter switches the log level to debug, or back to log.level.

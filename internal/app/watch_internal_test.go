@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,6 +57,17 @@ func TestReloadThatPanics(t *testing.T) {
 	}
 	if n := logs.FilterMessage("BUG: a part panicked").Len(); n != 1 || reads != 2 {
 		t.Errorf("%d lines about the panic after %d reads, want 1 after 2", n, reads)
+	}
+}
+
+// TestSignalThatPanics outlives a reload that does not even find its engine.
+func TestSignalThatPanics(t *testing.T) {
+	g, logs := watching(true, nil)
+
+	g.obey(t.Context(), syscall.SIGHUP)
+
+	if n := logs.FilterMessage("BUG: a part panicked").Len(); n != 1 {
+		t.Errorf("%d lines about the panic, want 1", n)
 	}
 }
 
