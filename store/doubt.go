@@ -33,27 +33,27 @@ type doubt struct {
 }
 
 // settle turns the doubts about a batch into findings. root is nil when there is no digest to trust.
-func (l *lane) settle(first, last int64, root *[32]byte) {
-	signed := root != nil && l.tree.Root() == *root
+func (w *writerCheck) settle(first, last int64, root *[32]byte) {
+	signed := root != nil && w.tree.Root() == *root
 	wrong := root == nil
-	for _, d := range l.batch {
-		f, ok := l.judge(d, first, root != nil, signed)
+	for _, d := range w.batch {
+		f, ok := w.judge(d, first, root != nil, signed)
 		if !ok {
 			continue
 		}
-		f.Writer = l.info.Writer
+		f.Writer = w.info.Writer
 		wrong = wrong || !f.Recorded()
-		l.v.findings.add(f)
+		w.v.findings.add(f)
 	}
 	if root != nil && !signed && !wrong {
 		wrong = true
-		l.find(FindingReplaced, first, last, "the events are not those that were signed; this or a later part of the chain was written anew")
+		w.find(FindingReplaced, first, last, "the events are not those that were signed; this or a later part of the chain was written anew")
 	}
-	l.batch, l.damaged = l.batch[:0], wrong
+	w.batch, w.damaged = w.batch[:0], wrong
 }
 
 // judge decides a doubt about a batch that begins at first; false when there is nothing to report.
-func (l *lane) judge(d *doubt, first int64, rooted, signed bool) (Finding, bool) {
+func (w *writerCheck) judge(d *doubt, first int64, rooted, signed bool) (Finding, bool) {
 	f := Finding{Kind: d.finding, First: d.first, Last: d.last, Detail: d.detail}
 	switch d.kind {
 	case doubtSure:
@@ -69,7 +69,7 @@ func (l *lane) judge(d *doubt, first int64, rooted, signed bool) (Finding, bool)
 	case doubtChain:
 	}
 	if signed && d.first == first {
-		return l.judgeJoint(d, f)
+		return w.judgeJoint(d, f)
 	}
 	if d.next == nextFollowsTwin {
 		f.Kind, f.Detail = FindingReordered, "the two were exchanged"
@@ -84,9 +84,9 @@ func (l *lane) judge(d *doubt, first int64, rooted, signed bool) (Finding, bool)
 
 // judgeJoint decides a doubt about the first event of a batch that is as it was signed: it is the event before that was
 // changed, unless the chain was begun anew in the sight of all.
-func (l *lane) judgeJoint(d *doubt, f Finding) (Finding, bool) {
+func (w *writerCheck) judgeJoint(d *doubt, f Finding) (Finding, bool) {
 	switch {
-	case l.damaged:
+	case w.damaged:
 		return f, false // said of the batch before
 	case d.gap != "":
 		f.Kind, f.Detail = FindingGap, "the chain begins anew here, as the gateway recorded"

@@ -17,7 +17,7 @@ var (
 	ErrBadCursor = errors.New("cursor is not valid")
 	// ErrBadFilter says that a filter has a value which could never match; see FilterError.
 	ErrBadFilter = errors.New("filter is not valid")
-	// ErrFenced says that the offset in the sink is not the one that the batch follows: another shipper owns the lane, or
+	// ErrFenced says that the offset in the sink is not the one that the batch follows: another shipper owns the writer, or
 	// the batch was committed before.
 	ErrFenced = errors.New("another offset is in force")
 	// ErrBadRow says that the sink can never take a row of the batch, however often it is sent.

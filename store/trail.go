@@ -10,7 +10,7 @@ import (
 // Trail is one consistent view of an audit trail, which Verify reads: what others write while it is read is not seen.
 type Trail interface {
 	// Writers lists every writer of which there is an event, a digest or an offset, each once, in any order.
-	Writers(ctx context.Context) ([]Lane, error)
+	Writers(ctx context.Context) ([]WriterState, error)
 	// RetentionMarks lists what was said to be removed for its age, in any order.
 	RetentionMarks(ctx context.Context) ([]RetentionMark, error)
 	// Events reads the events of a span in the order of their numbers, several of one number one after the other, in memory
@@ -21,8 +21,8 @@ type Trail interface {
 	Digests(ctx context.Context, writer uuid.UUID, after int64, limit int) ([]Digest, error)
 }
 
-// Lane is what a trail says of a writer.
-type Lane struct {
+// WriterState is what a trail says of a writer.
+type WriterState struct {
 	Writer  uuid.UUID
 	Foreign string // the writer's id in hexadecimal when it is no UUID, which no gateway has written; Writer is zero then
 	Offset  int64  // up to which number the trail claims to have events

@@ -92,15 +92,15 @@ func (v *verification) run(ctx context.Context) error {
 	if err := v.readMarks(ctx); err != nil {
 		return err
 	}
-	lanes, err := v.trail.Writers(ctx)
+	writers, err := v.trail.Writers(ctx)
 	if err != nil {
 		return err
 	}
-	for _, l := range lanes {
-		v.total += l.Events
+	for _, w := range writers {
+		v.total += w.Events
 	}
-	for _, l := range lanes {
-		if err := v.verifyLane(ctx, l); err != nil {
+	for _, w := range writers {
+		if err := v.verifyWriter(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (v *verification) run(ctx context.Context) error {
 	return err
 }
 
-func (v *verification) verifyLane(ctx context.Context, info Lane) error {
+func (v *verification) verifyWriter(ctx context.Context, info WriterState) error {
 	if v.o.Writer != uuid.Nil && v.o.Writer != info.Writer {
 		v.last[info.Writer] = math.MaxInt64
 		return nil
@@ -128,8 +128,8 @@ func (v *verification) verifyLane(ctx context.Context, info Lane) error {
 	}
 	next, stop := iter.Pull2(v.trail.Events(ctx, span))
 	defer stop()
-	l := newLane(v, info, span, next)
-	if err := l.verify(ctx); err != nil {
+	w := newWriterCheck(v, info, span, next)
+	if err := w.verify(ctx); err != nil {
 		return err
 	}
 	v.result.Writers++

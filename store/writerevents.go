@@ -11,120 +11,120 @@ import (
 const maxDoubts = 1000
 
 // events verifies the events of a batch against its root; nil when there is none to trust.
-func (l *lane) events(first, last int64, root *[32]byte) error {
-	l.tree.Reset()
-	l.due = max(l.due, first)
-	if err := l.readTo(last, root); err != nil {
+func (w *writerCheck) events(first, last int64, root *[32]byte) error {
+	w.tree.Reset()
+	w.due = max(w.due, first)
+	if err := w.readTo(last, root); err != nil {
 		return err
 	}
-	if l.due <= last {
-		l.hole(last)
-		l.due = last + 1
+	if w.due <= last {
+		w.hole(last)
+		w.due = last + 1
 	}
-	l.settle(first, last, root)
+	w.settle(first, last, root)
 	return nil
 }
 
 // readTo takes in the events up to the number last.
-func (l *lane) readTo(last int64, root *[32]byte) error {
-	for l.more && l.row.Seq <= last {
-		if l.row.Seq > l.due {
-			l.hole(l.row.Seq - 1)
+func (w *writerCheck) readTo(last int64, root *[32]byte) error {
+	for w.more && w.row.Seq <= last {
+		if w.row.Seq > w.due {
+			w.hole(w.row.Seq - 1)
 		}
-		if err := l.event(l.row.Seq); err != nil {
+		if err := w.event(w.row.Seq); err != nil {
 			return err
 		}
-		if root == nil && len(l.batch) >= maxDoubts {
-			l.settle(l.due, l.due-1, nil)
+		if root == nil && len(w.batch) >= maxDoubts {
+			w.settle(w.due, w.due-1, nil)
 		}
 	}
 	return nil
 }
 
 // hole notes that there is no event from the one that is due to the number last.
-func (l *lane) hole(last int64) {
-	l.batch = append(l.batch, &doubt{kind: doubtHole, first: l.due, last: last})
-	l.chain.lose()
+func (w *writerCheck) hole(last int64) {
+	w.batch = append(w.batch, &doubt{kind: doubtHole, first: w.due, last: last})
+	w.chain.lose()
 }
 
 // event takes in the events of one number, of which there should be one.
-func (l *lane) event(seq int64) error {
-	same, damage, err := l.choose(seq)
+func (w *writerCheck) event(seq int64) error {
+	same, damage, err := w.choose(seq)
 	if err != nil {
 		return err
 	}
-	l.due = seq + 1
+	w.due = seq + 1
 	if same > 1 {
-		l.doubt(doubtSure, seq, FindingForked, fmt.Sprintf("%d events have this number", same))
+		w.doubt(doubtSure, seq, FindingForked, fmt.Sprintf("%d events have this number", same))
 	}
 	if damage != nil {
-		l.doubt(doubtSure, seq, FindingChanged, "it cannot be read: "+damage.Error())
-		l.chain.lose()
+		w.doubt(doubtSure, seq, FindingChanged, "it cannot be read: "+damage.Error())
+		w.chain.lose()
 		return nil
 	}
-	return l.check(seq)
+	return w.check(seq)
 }
 
-// choose copies the event of a number into l.tuple, or else says what is wrong with it. Of several it is the one that
+// choose copies the event of a number into w.tuple, or else says what is wrong with it. Of several it is the one that
 // follows the event before.
-func (l *lane) choose(seq int64) (same int, damage, err error) {
-	for fits := false; l.more && l.row.Seq == seq; same++ {
-		better := same == 0 || !fits && l.row.Damage == nil && l.chain.fits(l.row.Tuple)
+func (w *writerCheck) choose(seq int64) (same int, damage, err error) {
+	for fits := false; w.more && w.row.Seq == seq; same++ {
+		better := same == 0 || !fits && w.row.Damage == nil && w.chain.fits(w.row.Tuple)
 		if better {
-			l.tuple, damage = append(l.tuple[:0], l.row.Tuple...), l.row.Damage
-			fits = damage == nil && l.chain.fits(l.tuple)
+			w.tuple, damage = append(w.tuple[:0], w.row.Tuple...), w.row.Damage
+			fits = damage == nil && w.chain.fits(w.tuple)
 		}
-		l.v.countEvent()
-		if err := l.advance(); err != nil {
+		w.v.countEvent()
+		if err := w.advance(); err != nil {
 			return same, damage, err
 		}
 	}
 	return same, damage, nil
 }
 
-// check brings the event in l.tuple into tree and chain.
-func (l *lane) check(seq int64) error {
-	if err := l.tree.Add(l.tuple); err != nil {
+// check brings the event in w.tuple into tree and chain.
+func (w *writerCheck) check(seq int64) error {
+	if err := w.tree.Add(w.tuple); err != nil {
 		return err
 	}
-	_, _, sum, err := audit.Place(l.tuple)
+	_, _, sum, err := audit.Place(w.tuple)
 	if err != nil {
 		return err
 	}
-	l.head.Seq, l.head.Hash = seq, sum
-	gap := l.gapReason()
-	if d := l.chain.next(seq, l.tuple, sum); d != nil {
+	w.head.Seq, w.head.Hash = seq, sum
+	gap := w.gapReason()
+	if d := w.chain.next(seq, w.tuple, sum); d != nil {
 		d.gap = gap
-		l.batch = append(l.batch, d)
+		w.batch = append(w.batch, d)
 	}
 	if gap != "" {
-		l.doubt(doubtGap, seq, FindingGap, "the gateway recorded that events were lost: "+gap)
+		w.doubt(doubtGap, seq, FindingGap, "the gateway recorded that events were lost: "+gap)
 	}
-	l.compareHeads(seq, sum)
+	w.compareHeads(seq, sum)
 	return nil
 }
 
-func (l *lane) doubt(kind doubtKind, seq int64, finding FindingKind, detail string) {
-	l.batch = append(l.batch, &doubt{kind: kind, first: seq, last: seq, finding: finding, detail: detail})
+func (w *writerCheck) doubt(kind doubtKind, seq int64, finding FindingKind, detail string) {
+	w.batch = append(w.batch, &doubt{kind: kind, first: seq, last: seq, finding: finding, detail: detail})
 }
 
-// gapReason is why the event in l.tuple says that others were lost, empty when it does not.
-func (l *lane) gapReason() string {
+// gapReason is why the event in w.tuple says that others were lost, empty when it does not.
+func (w *writerCheck) gapReason() string {
 	var fields audit.Fields
-	if err := audit.SplitTuple(l.tuple, &fields); err != nil || string(fields[l.eventType]) != spool.GapEvent {
+	if err := audit.SplitTuple(w.tuple, &fields); err != nil || string(fields[w.eventType]) != spool.GapEvent {
 		return ""
 	}
-	e, err := audit.DecodeTuple(l.tuple)
+	e, err := audit.DecodeTuple(w.tuple)
 	if err != nil {
 		return "unreadable"
 	}
 	return e.Reason + " " + string(e.Details)
 }
 
-func (l *lane) compareHeads(seq int64, sum [32]byte) {
-	for _, h := range l.v.o.Heads {
-		if h.Writer == l.info.Writer && h.Seq == seq && h.Hash != sum {
-			l.doubt(doubtSure, seq, FindingReplaced, "a head gives another hash; the trail was written anew")
+func (w *writerCheck) compareHeads(seq int64, sum [32]byte) {
+	for _, h := range w.v.o.Heads {
+		if h.Writer == w.info.Writer && h.Seq == seq && h.Hash != sum {
+			w.doubt(doubtSure, seq, FindingReplaced, "a head gives another hash; the trail was written anew")
 		}
 	}
 }

@@ -187,12 +187,12 @@ func extendDigestFile(ctx context.Context, path string, trail store.Trail) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	lanes, err := trail.Writers(ctx)
+	writers, err := trail.Writers(ctx)
 	if err != nil {
 		return err
 	}
-	for _, l := range lanes {
-		if err := file.Extend(ctx, trail, l.Writer); err != nil {
+	for _, w := range writers {
+		if err := file.Extend(ctx, trail, w.Writer); err != nil {
 			return err
 		}
 	}

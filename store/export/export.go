@@ -121,18 +121,18 @@ func (x *run) free() error {
 }
 
 func (x *run) writers(ctx context.Context, events, digests *output, to encoder) error {
-	lanes, err := x.trail.Writers(ctx)
+	writers, err := x.trail.Writers(ctx)
 	if err != nil {
 		return err
 	}
-	for _, l := range lanes {
-		x.total += l.Events
+	for _, state := range writers {
+		x.total += state.Events
 	}
-	for _, l := range lanes {
-		if l.Foreign != "" {
-			return fmt.Errorf("%d events have the writer_id %s, which no gateway has: see sark audit verify", l.Events, l.Foreign)
+	for _, state := range writers {
+		if state.Foreign != "" {
+			return fmt.Errorf("%d events have the writer_id %s, which no gateway has: see sark audit verify", state.Events, state.Foreign)
 		}
-		w := Writer{ID: l.Writer, Offset: l.Offset}
+		w := Writer{ID: state.Writer, Offset: state.Offset}
 		if err := x.events(ctx, &w, events, to); err != nil {
 			return err
 		}

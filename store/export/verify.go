@@ -59,12 +59,12 @@ type Trail struct {
 func OpenTrail(path string, m *Manifest) *Trail { return &Trail{path: path, manifest: m} }
 
 // Writers implements store.Trail.
-func (t *Trail) Writers(context.Context) ([]store.Lane, error) {
-	var lanes []store.Lane
+func (t *Trail) Writers(context.Context) ([]store.WriterState, error) {
+	var writers []store.WriterState
 	for _, w := range t.manifest.Writers {
-		lanes = append(lanes, store.Lane{Writer: w.ID, Offset: w.Offset, Events: w.Rows})
+		writers = append(writers, store.WriterState{Writer: w.ID, Offset: w.Offset, Events: w.Rows})
 	}
-	return lanes, nil
+	return writers, nil
 }
 
 // RetentionMarks implements store.Trail.

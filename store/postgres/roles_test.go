@@ -153,8 +153,8 @@ func TestWriterRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trail.Close() //nolint:errcheck // read only
-	lanes, err := trail.Writers(t.Context())
-	if diff := cmp.Diff([]store.Lane{{Writer: id, Offset: 20, Events: 20}}, lanes); err != nil || diff != "" {
+	writers, err := trail.Writers(t.Context())
+	if diff := cmp.Diff([]store.WriterState{{Writer: id, Offset: 20, Events: 20}}, writers); err != nil || diff != "" {
 		t.Errorf("what a reader sees: error %v (-want +got):\n%s", err, diff)
 	}
 }

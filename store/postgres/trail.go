@@ -55,23 +55,23 @@ func (t *Trail) Close() error {
 }
 
 // Writers implements store.Trail.
-func (t *Trail) Writers(ctx context.Context) ([]store.Lane, error) {
+func (t *Trail) Writers(ctx context.Context) ([]store.WriterState, error) {
 	rows, err := t.tx.Query(ctx, `SELECT writer_id, max(n), max(last_seq) FROM (
 			SELECT writer_id, count(*) AS n, 0 AS last_seq FROM audit_events GROUP BY writer_id
 			UNION ALL SELECT DISTINCT writer_id, 0, 0 FROM audit_digests
-			UNION ALL SELECT writer_id, 0, last_seq FROM audit_writer_offset) AS lanes
+			UNION ALL SELECT writer_id, 0, last_seq FROM audit_writer_offset) AS writers
 		GROUP BY writer_id`)
 	if err != nil {
 		return nil, fmt.Errorf("list writers: %w", err)
 	}
-	lanes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l store.Lane, err error) {
+	writers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l store.WriterState, err error) {
 		err = row.Scan(&l.Writer, &l.Events, &l.Offset)
 		return l, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list writers: %w", err)
 	}
-	return lanes, nil
+	return writers, nil
 }
 
 // Digests implements store.Trail.

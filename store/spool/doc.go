@@ -18,6 +18,7 @@
 // # Files
 //
 // A segment begins with a header (format version, columns, writer, first number, head of the chain) and holds records: magic,
-// CRC-32C, length, kind, flags, reference, payload. A record is an event (a sealed audit tuple), an intent (an unsealed one)
-// a gap (a sealed event that says what is missing), or the input of a decision, which rides along. The reference ties an outcome to its intent.
+// CRC-32C, length, kind, flags, reference, payload. A record is an event (a sealed audit tuple), an intent (an unsealed one),
+// a gap (a sealed event that says what is missing), or the input of a decision, which rides along. The reference ties an
+// outcome to its intent.
 package spool

@@ -78,7 +78,7 @@ func (t *Trail) Close() error {
 }
 
 // Writers implements store.Trail.
-func (t *Trail) Writers(ctx context.Context) ([]store.Lane, error) {
+func (t *Trail) Writers(ctx context.Context) ([]store.WriterState, error) {
 	rows, err := t.tx.QueryContext(ctx, `SELECT writer_id, max(n), max(last_seq) FROM (
 			SELECT writer_id, count(*) AS n, 0 AS last_seq FROM audit_events GROUP BY writer_id
 			UNION ALL SELECT DISTINCT writer_id, 0, 0 FROM audit_digests
@@ -88,9 +88,9 @@ func (t *Trail) Writers(ctx context.Context) ([]store.Lane, error) {
 		return nil, fmt.Errorf("list writers: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // its error is that of rows.Err
-	var lanes []store.Lane
+	var writers []store.WriterState
 	for rows.Next() {
-		var l store.Lane
+		var l store.WriterState
 		var writer []byte
 		if err := rows.Scan(&writer, &l.Events, &l.Offset); err != nil {
 			return nil, fmt.Errorf("list writers: %w", err)
@@ -98,9 +98,9 @@ func (t *Trail) Writers(ctx context.Context) ([]store.Lane, error) {
 		if l.Writer, err = uuid.FromBytes(writer); err != nil {
 			l.Foreign = hex.EncodeToString(writer)
 		}
-		lanes = append(lanes, l)
+		writers = append(writers, l)
 	}
-	return lanes, rows.Err()
+	return writers, rows.Err()
 }
 
 // Digests implements store.Trail.
