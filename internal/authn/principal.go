@@ -52,7 +52,8 @@ type Principal struct {
 	// ExpiresAt is when the credential ends; zero means never.
 	ExpiresAt time.Time
 	// Fingerprint is a SHA-256 digest of the credential (of the key's id for API keys, of a certificate as a whole, of the
-	// word "anonymous" for anonymous): equal fingerprints mean the same credential. It partitions caches and owns sessions.
+	// word "anonymous" for anonymous): equal fingerprints mean the same credential. It partitions caches; sessions
+	// and limits go by the principal behind it, which outlives a token.
 	Fingerprint [32]byte
 }
 
