@@ -112,6 +112,10 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: build ## compare direct, bare proxy and SARK; flags in BENCH, such as BENCH=-quick
 	go run ./internal/bench/cmd/bench run -binary bin/sark $(BENCH)
 
+.PHONY: bench-cache
+bench-cache: build needs-redis ## compare hits with a bare handler, and misses with the cache off; flags in BENCH
+	go run ./internal/bench/cmd/bench cache -binary bin/sark $(BENCH)
+
 .PHONY: bench-streams
 bench-streams: build ## measure what STREAMS (10000) idle event streams take, and what they leave behind
 	go run ./internal/bench/cmd/bench streams -binary bin/sark -streams $(STREAMS)

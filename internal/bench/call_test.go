@@ -47,3 +47,17 @@ func TestReplyIsOneKibibyte(t *testing.T) {
 		t.Errorf("the reply has %d bytes, want %d", n, replySize)
 	}
 }
+
+func TestResourceReplyIsOneKibibyte(t *testing.T) {
+	if n := len(resourceReply()); n != replySize {
+		t.Errorf("the reply has %d bytes, want %d", n, replySize)
+	}
+}
+
+func TestNumbersStandInHeaderAndBody(t *testing.T) {
+	w := newWorker(load{request: resourceRequest("t", placeholder), numbers: func(int) func() uint64 { return func() uint64 { return 4711 } }}, 0)
+	w.number()
+	if want := resourceRequest("t", "00004711"); !bytes.Equal(w.request, want) {
+		t.Errorf("the request is\n%s\nwant\n%s", w.request, want)
+	}
+}

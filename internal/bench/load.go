@@ -26,11 +26,21 @@ type load struct {
 	request     []byte // One whole HTTP request.
 	connections int
 	duration    time.Duration
+	// requests ends each worker after so many of them instead; 0 is none.
+	requests int
+	// numbers returns what a worker writes over each placeholder of its requests; nil sends the same request each time.
+	numbers func(worker int) func() uint64
+	// cached is what X-Cache has to say in every reply; "" takes any.
+	cached string
 }
+
+// placeholder stands in a request for a number of as many digits.
+const placeholder = "########"
 
 // sample is what one load saw.
 type sample struct {
 	requests  int64
+	hits      int64 // Replies whose X-Cache says HIT.
 	elapsed   time.Duration
 	latencies *hdrhistogram.Histogram // In microseconds.
 }
@@ -42,7 +52,7 @@ func (l load) run(ctx context.Context) (sample, error) {
 	begin := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range workers {
-		w := &worker{load: l, latencies: hdrhistogram.New(1, maxLatency, digits)}
+		w := newWorker(l, i)
 		workers[i] = w
 		group.Go(func() error { return w.run(ctx, begin.Add(l.duration)) })
 	}
@@ -52,6 +62,7 @@ func (l load) run(ctx context.Context) (sample, error) {
 	total := sample{elapsed: time.Since(begin), latencies: hdrhistogram.New(1, maxLatency, digits)}
 	for _, w := range workers {
 		total.latencies.Merge(w.latencies)
+		total.hits += w.hits
 	}
 	total.requests = total.latencies.TotalCount()
 	return total, nil
@@ -61,6 +72,36 @@ func (l load) run(ctx context.Context) (sample, error) {
 type worker struct {
 	load
 	latencies *hdrhistogram.Histogram
+	hits      int64
+	next      func() uint64 // Nil sends the same request each time.
+	places    []int         // Where the placeholders of the request are.
+}
+
+func newWorker(l load, i int) *worker {
+	w := &worker{load: l, latencies: hdrhistogram.New(1, maxLatency, digits)}
+	if l.numbers == nil {
+		return w
+	}
+	w.next, w.request = l.numbers(i), bytes.Clone(l.request)
+	for at, rest := 0, w.request; ; at, rest = at+len(placeholder), rest[len(placeholder):] {
+		n := bytes.Index(rest, []byte(placeholder))
+		if n < 0 {
+			return w
+		}
+		at, rest = at+n, rest[n:]
+		w.places = append(w.places, at)
+	}
+}
+
+// number writes the next number over the placeholders of the request.
+func (w *worker) number() {
+	n := w.next()
+	for i := len(placeholder) - 1; i >= 0; i-- {
+		for _, at := range w.places {
+			w.request[at+i] = '0' + byte(n%10)
+		}
+		n /= 10
+	}
 }
 
 func (w *worker) run(ctx context.Context, end time.Time) (err error) {
@@ -75,7 +116,7 @@ func (w *worker) run(ctx context.Context, end time.Time) (err error) {
 	}()
 	reader := bufio.NewReader(conn)
 	var resp fasthttp.Response
-	for now := time.Now(); now.Before(end); {
+	for n, now := 0, time.Now(); w.requests == 0 && now.Before(end) || n < w.requests; n++ {
 		if err := w.exchange(conn, reader, &resp); err != nil {
 			return err
 		}
@@ -89,6 +130,9 @@ func (w *worker) run(ctx context.Context, end time.Time) (err error) {
 }
 
 func (w *worker) exchange(conn net.Conn, reader *bufio.Reader, resp *fasthttp.Response) error {
+	if w.next != nil {
+		w.number()
+	}
 	if _, err := conn.Write(w.request); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
@@ -97,6 +141,13 @@ func (w *worker) exchange(conn net.Conn, reader *bufio.Reader, resp *fasthttp.Re
 	}
 	if resp.StatusCode() != fasthttp.StatusOK || !bytes.Contains(resp.Body(), []byte(`"result"`)) {
 		return fmt.Errorf("reply %d: %.300s", resp.StatusCode(), resp.Body())
+	}
+	cached := string(resp.Header.Peek("X-Cache"))
+	if cached == "HIT" {
+		w.hits++
+	}
+	if w.cached != "" && cached != w.cached {
+		return fmt.Errorf("the reply is a %q of the cache, want %q", cached, w.cached)
 	}
 	return nil
 }

@@ -1,11 +1,9 @@
 package bench
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 )
 
@@ -82,80 +80,16 @@ func (c Cell) pick(choose func(sorted []float64) float64) Measurement {
 // Write prints the report for people: a table of best / median for each load, what SARK costs against the bare proxy,
 // and the footprint.
 func (r Report) Write(w io.Writer) error {
-	for _, load := range r.loads() {
-		if err := r.writeTable(w, load); err != nil {
-			return fmt.Errorf("write the report: %w", err)
-		}
+	if err := writeTables(w, r.Cells, []ratio{{Sark, Bare, "sark ÷ bare"}, {Spool, Bare, Spool + " ÷ bare"}, {Server, Bare, Server + " ÷ bare"}}); err != nil {
+		return fmt.Errorf("write the report: %w", err)
 	}
 	f := r.Footprint
-	_, err := fmt.Fprintf(w, "Figures are best / median of %d rounds.\nsark: binary %.1f MiB, start to ready %.0f ms, idle RSS %.1f MiB\n",
-		r.rounds(), mebibytes(f.Binary), milliseconds(f.Startup), mebibytes(f.IdleRSS))
+	_, err := fmt.Fprintf(w, "sark: binary %.1f MiB, start to ready %.0f ms, idle RSS %.1f MiB\n",
+		mebibytes(f.Binary), milliseconds(f.Startup), mebibytes(f.IdleRSS))
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
-}
-
-// writeTable prints one load. The table writer keeps its first error for Flush.
-func (r Report) writeTable(w io.Writer, load int) error {
-	table := tabwriter.NewWriter(w, 18, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(table, "%d connections\treq/s\tCPU µs/req\tupstream µs/req\tp50 ms\tp99 ms\t\n", load)
-	for _, c := range r.Cells {
-		if c.Connections == load {
-			writeRow(table, c.Variant, c.Best(), c.Median())
-		}
-	}
-	for _, v := range []string{Sark, Spool, Server} {
-		r.writeRatio(table, v, load)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(w)
-	return err
-}
-
-// loads returns the numbers of connections, in order, each once.
-func (r Report) loads() []int {
-	var loads []int
-	for _, c := range r.Cells {
-		loads = append(loads, c.Connections)
-	}
-	slices.Sort(loads)
-	return slices.Compact(loads)
-}
-
-func (r Report) rounds() int {
-	if len(r.Cells) == 0 {
-		return 0
-	}
-	return len(slices.MaxFunc(r.Cells, func(a, b Cell) int { return cmp.Compare(len(a.Rounds), len(b.Rounds)) }).Rounds)
-}
-
-func writeRow(w io.Writer, name string, best, median Measurement) {
-	_, _ = fmt.Fprintf(w, "%s\t%.0f / %.0f\t%.1f / %.1f\t%.1f / %.1f\t%.2f / %.2f\t%.2f / %.2f\t\n", name,
-		best.RequestsPerSecond, median.RequestsPerSecond, best.CPU, median.CPU, best.UpstreamCPU, median.UpstreamCPU,
-		milliseconds(best.P50), milliseconds(median.P50), milliseconds(best.P99), milliseconds(median.P99))
-}
-
-// writeRatio divides the best figures of a variant of SARK by the bare proxy's.
-func (r Report) writeRatio(w io.Writer, variant string, load int) {
-	bare, okBare := r.cell(Bare, load)
-	sark, okSark := r.cell(variant, load)
-	if !okBare || !okSark {
-		return
-	}
-	b, s := bare.Best(), sark.Best()
-	_, _ = fmt.Fprintf(w, "%s ÷ bare\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", variant, s.RequestsPerSecond/b.RequestsPerSecond,
-		s.CPU/b.CPU, s.UpstreamCPU/b.UpstreamCPU, float64(s.P50)/float64(b.P50), float64(s.P99)/float64(b.P99))
-}
-
-func (r Report) cell(variant string, load int) (Cell, bool) {
-	i := slices.IndexFunc(r.Cells, func(c Cell) bool { return c.Variant == variant && c.Connections == load })
-	if i < 0 {
-		return Cell{}, false
-	}
-	return r.Cells[i], true
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"flag"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -37,17 +38,22 @@ func report() bench.Report {
 }
 
 func TestReportPrintsATableForEachLoad(t *testing.T) {
-	const golden = "testdata/report.golden"
+	golden(t, "testdata/report.golden", report().Write)
+}
+
+// golden compares what write writes with a file.
+func golden(t *testing.T, file string, write func(io.Writer) error) {
+	t.Helper()
 	var text strings.Builder
-	if err := report().Write(&text); err != nil {
+	if err := write(&text); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile(golden, []byte(text.String()), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,10 @@ type Options struct {
 	Upstream, Proxy []string
 	// Postgres is the URL of a database for one more variant, which leaves its tables there; empty does without.
 	Postgres string
+	// Redis is the command of a redis-server for one more variant of RunCache; empty does without.
+	Redis []string
+	// Only leaves out the variants of RunCache whose names do not contain it.
+	Only string
 	// Connections are the loads, in open connections. Default: 32 and 256.
 	Connections []int
 	// Rounds is how often every cell is measured. Default: 5.
@@ -106,7 +110,7 @@ func measureCells(ctx context.Context, o Options, p provider, dir string) (cells
 		_, _ = fmt.Fprintf(o.Log, "round %d of %d\n", round+1, o.Rounds)
 		for _, i := range order {
 			v := b.variants[i%len(b.variants)]
-			m, err := b.measure(ctx, v, load{v.addr, bytes, cells[i].Connections, o.Duration})
+			m, err := b.measure(ctx, v, load{addr: v.addr, request: bytes, connections: cells[i].Connections, duration: o.Duration})
 			if err != nil {
 				return nil, fmt.Errorf("measure %s: %w", v.name, err)
 			}
@@ -131,7 +135,7 @@ func newCells(connections []int, variants []variant) []Cell {
 // measure warms the variant up, loads it, and charges it with the CPU time that its process spent meanwhile.
 func (b *bed) measure(ctx context.Context, v variant, l load) (Measurement, error) {
 	warm := l
-	warm.duration = l.duration / 10
+	warm.duration, warm.cached = l.duration/10, ""
 	if _, err := warm.run(ctx); err != nil {
 		return Measurement{}, err
 	}

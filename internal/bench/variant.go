@@ -47,7 +47,7 @@ default decision := {"allow": false, "reason": "no rule allows this", "rule": "d
 
 decision := {"allow": true, "reason": "the caller may invoke tools", "rule": "bench"} if {
 	"bench" in input.principal.roles
-	input.action in {"tool:invoke", "tool:list"}
+	input.action in {"tool:invoke", "tool:list", "resource:read", "http:get"}
 }
 `
 
@@ -131,6 +131,7 @@ func (b *bed) stop() error {
 // settings are what tells the gateways of the measurements apart.
 type settings struct {
 	policy   string         // Rego of package sark
+	server   map[string]any // further keys of the upstream server
 	proxy    map[string]any // further keys of the section proxy
 	sections map[string]any // further sections
 }
@@ -161,12 +162,16 @@ func startGateway(ctx context.Context, o Options, p provider, upstream, dir stri
 		"authz": map[string]any{"bundle": bundle},
 		"cache": map[string]any{"enabled": false},
 		"audit": map[string]any{"durability": "written", "max_bytes": "16GiB"},
+		// For profiles of a run that is under way.
+		"debug": map[string]any{"listen": "unix:" + filepath.Join(dir, "debug.sock")},
 	}
 	maps.Copy(sections, set.sections)
+	server := map[string]any{"name": "upstream", "url": "http://" + upstream + "/mcp", "sensitivity_level": "low"}
+	maps.Copy(server, set.server)
 	return rig.StartGateway(ctx, rig.GatewayOptions{
 		Binary:   o.Binary,
 		Dir:      dir,
-		Upstream: "http://" + upstream + "/mcp",
+		Servers:  []map[string]any{server},
 		Proxy:    set.proxy,
 		Sections: sections,
 		Log:      o.Log,
