@@ -38,7 +38,7 @@ type KeyParts struct {
 
 // keyDomain begins every digest. It changes when the meaning of a part does, so that a shared backend never mixes two
 // versions of the gateway.
-const keyDomain = "sark cachemw key 2"
+const keyDomain = "sark cachemw key 3"
 
 // keyWriter holds the memory that making a key takes.
 type keyWriter struct {
@@ -53,13 +53,14 @@ var keyWriters = sync.Pool{New: func() any { return new(keyWriter) }}
 const maxKept = 16 << 10
 
 // NewKey returns the key of the parts: a SHA-256 over each part with its length before it, so that no value can pose as the
-// end of one part and the beginning of the next. It panics when a private key has no partition. It does not allocate for
+// end of one part and the beginning of the next, and then one over that and who asks, so that two keys of one question cost
+// little more than one. It panics when a private key has no partition. It does not allocate for
 // requests of usual size.
 func NewKey(p KeyParts) Key {
 	w, _ := keyWriters.Get().(*keyWriter)
 	defer w.keep()
-	w.question(&p)
-	return w.sum(p.Scope, p.Partition)
+	asked := w.question(&p)
+	return w.sum(asked, p.Scope, p.Partition)
 }
 
 // NewKeys returns the two keys under which an answer may be stored, the private one of p.Partition and the public one,
@@ -67,8 +68,8 @@ func NewKey(p KeyParts) Key {
 func NewKeys(p KeyParts) (private, public Key) {
 	w, _ := keyWriters.Get().(*keyWriter)
 	defer w.keep()
-	w.question(&p)
-	return w.sum(Private, p.Partition), w.sum(Public, nil)
+	asked := w.question(&p)
+	return w.sum(asked, Private, p.Partition), w.sum(asked, Public, nil)
 }
 
 // keep puts the writer back.
@@ -78,24 +79,23 @@ func (w *keyWriter) keep() {
 	}
 }
 
-// sum ends the digest with who may share the answer.
-func (w *keyWriter) sum(scope Scope, partition []byte) Key {
-	asked := w.digested
+// sum digests a question and who may share the answer.
+func (w *keyWriter) sum(asked [sha256.Size]byte, scope Scope, partition []byte) Key {
+	d := append(w.digested[:0], asked[:]...)
 	if scope == Public {
-		w.digested = append(asked, 'P')
+		d = append(d, 'P')
 	} else {
 		if len(partition) == 0 {
 			panic("BUG: a private cache key needs a partition")
 		}
-		w.digested = appendPart(append(asked, 'p'), partition)
+		d = appendPart(append(d, 'p'), partition)
 	}
-	key := Key(sha256.Sum256(w.digested))
-	w.digested = w.digested[:len(asked)]
-	return key
+	w.digested = d
+	return sha256.Sum256(d)
 }
 
-// question writes all that is digested apart from who asks.
-func (w *keyWriter) question(p *KeyParts) {
+// question digests all apart from who asks.
+func (w *keyWriter) question(p *KeyParts) [sha256.Size]byte {
 	d := append(w.digested[:0], keyDomain...)
 	d = appendPart(d, p.Server)
 	d = binary.BigEndian.AppendUint64(d, p.Generation)
@@ -107,6 +107,7 @@ func (w *keyWriter) question(p *KeyParts) {
 	d = appendPart(d, p.Accept)
 	d = appendPart(d, p.ProtocolVersion)
 	w.digested = w.appendJSON(d, p.Capabilities, elsewhere)
+	return sha256.Sum256(w.digested)
 }
 
 // appendJSON appends the canonical form of a JSON value as a part. What has none, because it is malformed, ambiguous or
