@@ -244,7 +244,9 @@ func (b *cacheBed) measureAll(ctx context.Context) (report CacheReport, err erro
 	if report.Shared, err = b.sharedHits(ctx); err != nil {
 		return CacheReport{}, err
 	}
-	report.Zipf, report.ZipfRequests, err = b.measureZipf(ctx)
+	if strings.Contains("zipf", b.o.Only) {
+		report.Zipf, report.ZipfRequests, err = b.measureZipf(ctx)
+	}
 	return report, err
 }
 

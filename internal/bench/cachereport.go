@@ -21,7 +21,7 @@ func (r CacheReport) Write(w io.Writer) error {
 	if r.Shared > 0 {
 		_, err = fmt.Fprintf(w, "%s: Redis answered %.0f %% of them, the gateway's own memory the others.\n", HitShared, r.Shared*100)
 	}
-	if err == nil {
+	if err == nil && r.ZipfRequests > 0 {
 		_, err = fmt.Fprintf(w, "Zipf (skew %.2f, %d resources, room for %s): %.1f %% hits of %d requests.\n",
 			zipfSkew, zipfKeys, zipfBytes, r.Zipf*100, r.ZipfRequests)
 	}

@@ -22,7 +22,7 @@ type Options struct {
 	Postgres string
 	// Redis is the command of a redis-server for one more variant of RunCache; empty does without.
 	Redis []string
-	// Only leaves out the variants of RunCache whose names do not contain it.
+	// Only leaves out the variants of RunCache, and its workload "zipf", whose names do not contain it.
 	Only string
 	// Connections are the loads, in open connections. Default: 32 and 256.
 	Connections []int
