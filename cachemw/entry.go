@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"time"
+
+	"sark/internal/mcp"
 )
 
 // Scope says who may share an entry. The words are those of the MCP cacheScope field.
@@ -47,6 +49,9 @@ type Entry struct {
 	Scope Scope
 	// Generation is the generation of its server when the request for it was sent upstream (see Cache.Generation).
 	Generation uint64
+	// Layout is where the parts of an MCP result stand that change from one caller to the next. Memory reads it from what it
+	// keeps; nil is not read yet, or cannot be read.
+	Layout *mcp.Layout
 }
 
 // HeaderField is one response header.

@@ -26,7 +26,7 @@ type Freshness struct {
 // of one that is there. Its zero value says nothing.
 func ResultFreshness(result []byte, otherwise Freshness) (Freshness, bool) {
 	f, ok := readFields(result)
-	if ok && f.ttlStart == 0 {
+	if ok && !f.timed {
 		f.ttl = min(otherwise.TTL, maxTTL)
 	}
 	if !ok || f.ttl <= 0 {
@@ -47,24 +47,10 @@ func ResultFreshness(result []byte, otherwise Freshness) (Freshness, bool) {
 	return Freshness{}, false
 }
 
-// ReduceTTL appends the result to dst with its ttlMs reduced by age, so that a stored answer does not promise to be fresh
-// for longer than it is. It rounds down, never below zero, and keeps all other bytes. A result without a ttlMs that
-// ResultFreshness accepts is appended as it is. The result and dst must not overlap.
-func ReduceTTL(dst, result []byte, age time.Duration) []byte {
-	f, ok := readFields(result)
-	if !ok || f.ttlStart == 0 {
-		return append(dst, result...)
-	}
-	left := max(0, f.ttl-max(0, age)).Milliseconds()
-	dst = append(dst, result[:f.ttlStart]...)
-	dst = strconv.AppendInt(dst, left, 10)
-	return append(dst, result[f.ttlEnd:]...)
-}
-
-// fields is where the caching fields of a result are and what they say.
+// fields are what the caching fields of a result say.
 type fields struct {
 	ttl               time.Duration
-	ttlStart, ttlEnd  int // of the number; 0 when absent
+	timed             bool // there is a ttlMs
 	scope, resultType []byte
 }
 
@@ -84,9 +70,8 @@ func readFields(result []byte) (f fields, ok bool) {
 		var twice bool
 		switch string(key) {
 		case `"ttlMs"`:
-			twice = f.ttlStart != 0
-			f.ttlStart = start + it.valueAt
-			f.ttlEnd = f.ttlStart + len(it.value)
+			twice = f.timed
+			f.timed = true
 			f.ttl, ok = milliseconds(it.value)
 		case `"cacheScope"`:
 			twice = f.scope != nil

@@ -3,8 +3,6 @@ package cachemw_test
 import (
 	"bytes"
 	"encoding/json"
-	"math/rand/v2"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sark/cachemw"
+	"sark/internal/mcp"
 )
 
 func TestResultFreshness(t *testing.T) {
@@ -83,51 +82,6 @@ func TestResultFreshnessOfAnOperator(t *testing.T) {
 	}
 }
 
-func TestReduceTTL(t *testing.T) {
-	for _, c := range []struct {
-		result string
-		age    time.Duration
-		want   string
-	}{
-		{`{"ttlMs":30000,"tools":[]}`, 0, `{"ttlMs":30000,"tools":[]}`},
-		{`{"ttlMs":30000,"tools":[]}`, time.Second, `{"ttlMs":29000,"tools":[]}`},
-		{`{"tools":[ 1.0 ], "ttlMs" : 30000 }`, 29999 * time.Millisecond, `{"tools":[ 1.0 ], "ttlMs" : 1 }`},
-		{`{"ttlMs":30000}`, 1500 * time.Microsecond, `{"ttlMs":29998}`},
-		{`{"ttlMs":30000}`, time.Hour, `{"ttlMs":0}`},
-		{`{"ttlMs":30000}`, -time.Hour, `{"ttlMs":30000}`},
-		{`{"ttlMs":0}`, time.Second, `{"ttlMs":0}`},
-		{` {"a":"\"ttlMs\":1","_meta":{"ttlMs":1},"ttlMs":2000}`, time.Second, ` {"a":"\"ttlMs\":1","_meta":{"ttlMs":1},"ttlMs":1000}`},
-		{`{"tools":[]}`, time.Second, `{"tools":[]}`},
-		{`{"ttlMs":1e9}`, time.Second, `{"ttlMs":1e9}`},
-		{`not json`, time.Second, `not json`},
-	} {
-		got := string(cachemw.ReduceTTL([]byte("before "), []byte(c.result), c.age))
-		if diff := cmp.Diff("before "+c.want, got); diff != "" {
-			t.Errorf("%s by %v: %s", c.result, c.age, diff)
-		}
-	}
-}
-
-// TestReduceTTLKeepsAllOtherBytes puts the field between random neighbours.
-func TestReduceTTLKeepsAllOtherBytes(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 5))
-	for range 5000 {
-		ttl, age := r.Int64N(1e6), time.Duration(r.Int64N(int64(2e6*time.Millisecond)))
-		before := `{"x":` + randomJSON(r, 3) + ` , "ttlMs" :`
-		after := "\n,\"y\":" + randomJSON(r, 3) + "}"
-		result := []byte(before + strconv.FormatInt(ttl, 10) + after)
-		original := bytes.Clone(result)
-		left := max(0, (time.Duration(ttl)*time.Millisecond - age).Milliseconds())
-		want := before + strconv.FormatInt(left, 10) + after
-		if diff := cmp.Diff(want, string(cachemw.ReduceTTL(nil, result, age))); diff != "" {
-			t.Fatal(diff)
-		}
-		if !bytes.Equal(original, result) {
-			t.Fatal("the result was changed")
-		}
-	}
-}
-
 func FuzzResultFreshness(f *testing.F) {
 	f.Add([]byte(`{"resultType":"complete","ttlMs":1000,"cacheScope":"public","tools":[]}`), int64(500))
 	f.Add([]byte(`{"ttlMs":1000,"ttlMs":2000,"cacheScope":"public"}`), int64(0))
@@ -141,24 +95,15 @@ func FuzzResultFreshness(f *testing.F) {
 		if ok && (before.TTL <= 0 || before.Scope != cachemw.Private && before.Scope != cachemw.Public) {
 			t.Fatalf("freshness %+v of %q", before, result)
 		}
-		reduced := cachemw.ReduceTTL(nil, result, time.Duration(age))
-		after, stillFresh := cachemw.ResultFreshness(reduced, cachemw.Freshness{})
-		if stillFresh && (!ok || after.TTL > before.TTL || after.Scope != before.Scope) {
-			t.Fatalf("%q became fresher: %+v", result, after)
+		if l, err := mcp.ReadLayout(result); err == nil {
+			reduced, _ := l.Append(nil, result, time.Duration(age), nil)
+			after, stillFresh := cachemw.ResultFreshness(reduced, cachemw.Freshness{})
+			if stillFresh && (!ok || after.TTL > before.TTL || after.Scope != before.Scope) {
+				t.Fatalf("%q became fresher: %+v", result, after)
+			}
 		}
 		if !ok && before.TTL != 0 {
 			t.Fatalf("refused, but with %+v", before)
 		}
 	})
-}
-
-func BenchmarkReduceTTL(b *testing.B) {
-	tool := `{"name":"create_issue","description":"Creates an issue","inputSchema":{"type":"object","properties":{"title":{"type":"string"}}}}`
-	result := []byte(`{"resultType":"complete","tools":[` + strings.Repeat(tool+",", 20) + tool + `],"ttlMs":30000,"cacheScope":"public"}`)
-	dst := make([]byte, 0, 2*len(result))
-	b.SetBytes(int64(len(result)))
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = cachemw.ReduceTTL(dst[:0], result, 7*time.Second)
-	}
 }

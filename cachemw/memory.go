@@ -12,6 +12,8 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sark/internal/mcp"
 )
 
 const (
@@ -113,7 +115,13 @@ func (m *Memory) Save(_ context.Context, key Key, e Entry) error {
 // too much room.
 func (m *Memory) keep(key Key, e Entry, keep time.Duration) {
 	g := m.generations.live(e.Generation)
-	if g == nil || keep <= 0 || weight(e) > m.maxEntry {
+	if g == nil || keep <= 0 {
+		return
+	}
+	if e.Layout == nil && CacheableMethod(e.Class) {
+		e.Layout, _ = mcp.ReadLayout(e.Body) // what cannot be read is read again, and refused, where it has to be filtered
+	}
+	if weight(e) > m.maxEntry {
 		return
 	}
 	m.cache.Set(key, &item{entry: e, generation: g, keep: keep})
@@ -154,7 +162,7 @@ func (m *Memory) Close() error {
 
 // weight returns how many bytes an entry takes, about.
 func weight(e Entry) int {
-	w := entryOverhead + len(e.Body) + len(e.ContentType) + len(e.Class)
+	w := entryOverhead + len(e.Body) + len(e.ContentType) + len(e.Class) + e.Layout.Size()
 	for _, h := range e.Header {
 		w += len(h.Name) + len(h.Value)
 	}

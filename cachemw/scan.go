@@ -136,7 +136,6 @@ type iterator struct {
 	end     int  // the index after the container, once it has ended as it should
 
 	key, value []byte // raw; key is nil in arrays
-	valueAt    int    // where value begins in src
 }
 
 // elements returns an iterator over the array or object that begins at src[0].
@@ -172,7 +171,7 @@ func (it *iterator) next() bool {
 	if !ok {
 		return false
 	}
-	it.value, it.valueAt = src[i:end], i
+	it.value = src[i:end]
 	it.at = end
 	it.index++
 	return true

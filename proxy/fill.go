@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"sark/cachemw"
-	"sark/internal/mcp"
 )
 
 // invalidateTimeout bounds an invalidation on the way of a reply. What is not certain by then is owed (see cachemw.Cache).
@@ -122,11 +121,4 @@ func says(o *ServerOptions) cachemw.Freshness {
 		f.Scope = cachemw.Private
 	}
 	return f
-}
-
-// mcpReply is what is stored of an MCP reply: its result. It is written as the upstream's reply would stand there, with the
-// caller's id and what is left of its lifetime.
-func (x *Exchange) mcpReply(e *cachemw.Entry, age time.Duration) []byte {
-	x.scratch = cachemw.ReduceTTL(x.scratch[:0], e.Body, age)
-	return mcp.AppendResult(make([]byte, 0, len(x.scratch)+64), x.Call.ID, x.scratch)
 }

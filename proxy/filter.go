@@ -19,6 +19,7 @@ func (h *Handler) filter(x *Exchange) {
 	}
 	resp := &x.ctx.Response
 	switch {
+	case x.cache.sifted:
 	case x.target.kind == kindMCP && mcp.ListKey(x.Call.Method) != "":
 		out, err := h.filterMessage(x, resp.Body())
 		if err == nil {

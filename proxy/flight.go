@@ -45,7 +45,7 @@ func (h *Handler) fly(x *Exchange) bool {
 		return false
 	}
 	c.entry, c.collapsed = e, true
-	return x.serve()
+	return x.serve(h.o.Now())
 }
 
 // awaitFlight waits until a flight has landed. It reports false when the request's own time is over, or when it is to end.

@@ -60,18 +60,23 @@ func (h *Handler) lookup(x *Exchange) bool {
 	case c.plain != nil:
 		return h.lookupPlain(x)
 	}
-	e, ok := h.find(x, x.cache.private)
-	if !ok {
-		e, ok = h.find(x, x.cache.public)
+	first, second := c.private, c.public
+	if h.habits.of(c.name, c.class) == habitPublic { // where the last answer was kept, this one most likely is
+		first, second = second, first
 	}
-	if !ok || !e.Fresh(h.o.Now()) {
+	e, ok := h.find(x, first)
+	if !ok {
+		e, ok = h.find(x, second)
+	}
+	now := h.o.Now() // after the search, which may have taken its time
+	if !ok || !e.Fresh(now) {
 		return h.fly(x)
 	}
 	c.entry = e
-	if h.refreshes(x) {
+	if h.refreshes(x, now) {
 		return false
 	}
-	return x.serve()
+	return x.serve(now)
 }
 
 // APICacheName is the name under which replies of the local handler are kept, for invalidation.
@@ -87,10 +92,11 @@ func (h *Handler) find(x *Exchange, k cachemw.Key) (cachemw.Entry, bool) {
 }
 
 // serve ends the search with the entry in hand.
-func (x *Exchange) serve() bool {
+func (x *Exchange) serve(now time.Time) bool {
 	c := &x.cache
+	c.now = now
 	c.status, c.result = cacheHit, cachemw.Hit
-	if !c.entry.Fresh(x.h.o.Now()) {
+	if !c.entry.Fresh(now) {
 		c.status, c.result = cacheStale, cachemw.Stale
 	}
 	return true
@@ -104,9 +110,9 @@ func (h *Handler) miss(x *Exchange, why string) {
 // refreshes reports whether this request asks the upstream although the entry in hand may be served: to spread the ends of
 // lifetimes, or because it is stale. Of all gateways one request does, and has the entry to fall back on; no request goes
 // upstream that is not somebody's decided and recorded one.
-func (h *Handler) refreshes(x *Exchange) bool {
+func (h *Handler) refreshes(x *Exchange, now time.Time) bool {
 	c := &x.cache
-	if e := &c.entry; e.Fresh(h.o.Now()) && !cachemw.RefreshEarly(*e, h.o.Now(), e.Cost, eagerness, 1-rand.Float64()) { //nolint:gosec // a die, no secret
+	if e := &c.entry; e.Fresh(now) && !cachemw.RefreshEarly(*e, now, e.Cost, eagerness, 1-rand.Float64()) { //nolint:gosec // a die, no secret
 		return false
 	}
 	key := c.private
@@ -228,6 +234,8 @@ type cacheState struct {
 	why        string // the upstream is asked (RFC 9211 section 2.2)
 	result     cachemw.Result
 	entry      cachemw.Entry // found, and fallen back on when spare or ifError is set
+	now        time.Time     // when the entry was taken for the answer
+	sifted     bool          // the answer was filtered as it was written
 	partition  [32]byte      // who may share a private entry
 	private    cachemw.Key
 	public     cachemw.Key

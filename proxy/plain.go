@@ -65,15 +65,17 @@ func (h *Handler) cacheablePlain(x *Exchange) bool {
 // lookupPlain is lookup for plain HTTP.
 func (h *Handler) lookupPlain(x *Exchange) bool {
 	c, p := &x.cache, x.cache.plain
-	if e, ok := h.findPlain(x); ok {
+	e, ok := h.findPlain(x)
+	now := h.o.Now() // after the search, which may have taken its time
+	if ok {
 		c.entry = e
-		use := e.PlainUse(p.asked, h.o.Now())
+		use := e.PlainUse(p.asked, now)
 		switch {
-		case use.Now && !e.Fresh(h.o.Now()): // the client asked for no more
-			return x.serve()
-		case (use.Now || use.While) && !h.refreshes(x):
-			return x.serve()
-		case p.asked.NoCache || p.asked.MaxAge.Set && e.Fresh(h.o.Now()):
+		case use.Now && !e.Fresh(now): // the client asked for no more
+			return x.serve(now)
+		case (use.Now || use.While) && !h.refreshes(x, now):
+			return x.serve(now)
+		case p.asked.NoCache || p.asked.MaxAge.Set && e.Fresh(now):
 			h.miss(x, "request")
 		default:
 			h.miss(x, "stale")
@@ -97,11 +99,12 @@ func (h *Handler) lookupPlain(x *Exchange) bool {
 func (h *Handler) landedPlain(x *Exchange) bool {
 	c := &x.cache
 	e, ok := h.findPlain(x)
-	if !ok || !e.PlainUse(c.plain.asked, h.o.Now()).Now {
+	now := h.o.Now()
+	if !ok || !e.PlainUse(c.plain.asked, now).Now {
 		return false
 	}
 	c.entry, c.collapsed = e, true
-	return x.serve()
+	return x.serve(now)
 }
 
 // findPlain finds what is stored for the request, private or public. Where responses vary, a marker says on what.

@@ -30,7 +30,7 @@ func (h *Handler) reconcile(x *Exchange) {
 		}
 		resp.Reset()
 		x.problem = nil
-		x.serve()
+		x.serve(h.o.Now())
 	case c.plain == nil || x.problem != nil:
 	case c.plain.conditional && resp.StatusCode() == fasthttp.StatusNotModified:
 		h.revive(x)
@@ -74,7 +74,7 @@ func (h *Handler) revive(x *Exchange) {
 	x.ctx.Response.Reset()
 	c.entry, c.plain.validated = e, true
 	plan, ok := cachemw.PlanPlain(200, e.Field, now.Add(-x.upstreamTime), now, x.several())
-	x.serve()
+	x.serve(now)
 	c.result, c.status = cachemw.Hit, cacheHit
 	if !ok {
 		c.entry.Stored, c.entry.TTL = now, 0

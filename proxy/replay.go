@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,7 +19,7 @@ func (x *Exchange) fromCache() bool {
 // replay writes the stored answer. An MCP result is JSON here; frame makes an event of it after it was filtered.
 func (h *Handler) replay(x *Exchange) {
 	e, resp := &x.cache.entry, &x.ctx.Response
-	age := e.Age(h.o.Now())
+	age := e.Age(x.cache.now)
 	resp.SetStatusCode(e.Status)
 	resp.Header.SetContentType(e.ContentType)
 	x.number("Age", age/time.Second)
@@ -28,9 +29,43 @@ func (h *Handler) replay(x *Exchange) {
 	case kindLocal:
 		resp.SetBody(e.Body)
 	default:
-		resp.SetBodyRaw(x.mcpReply(e, age))
+		h.replayResult(x, age)
 	}
 	x.cacheHeaders(e.TTL - age)
+}
+
+// replayResult writes a stored result as the upstream's reply would stand there, with the caller's id and what is left of
+// its lifetime. Where its layout is known a list is filtered on the way, for this caller; otherwise filter reads the reply
+// like any other.
+func (h *Handler) replayResult(x *Exchange, age time.Duration) {
+	e := &x.cache.entry
+	layout := e.Layout
+	if layout == nil {
+		layout, _ = mcp.ReadLayout(e.Body)
+	}
+	b := mcp.AppendResultHead(slices.Grow(x.scratch[:0], len(e.Body)+replyOverhead+len(x.Call.ID)), x.Call.ID)
+	switch {
+	case layout == nil: // filter refuses it if it is to be a list
+		b = append(b, e.Body...)
+	case h.siftable(x, layout):
+		var n mcp.Filtered
+		b, n = layout.Append(b, e.Body, age, func(list, id string) bool { return h.visible(x, list, id) })
+		x.out.items, x.out.hidden = n.Items, n.Items-n.Kept
+		x.cache.sifted = true
+	default:
+		b, _ = layout.Append(b, e.Body, age, nil)
+	}
+	x.scratch = append(b, '}')
+	x.ctx.Response.SetBody(x.scratch)
+}
+
+// replyOverhead is more than a reply has around its result and its id.
+const replyOverhead = 64
+
+// siftable reports whether a list can be filtered without reading the reply again: whatever a redaction or the table of
+// mirrored arguments wants to know is not known to a layout.
+func (h *Handler) siftable(x *Exchange, l *mcp.Layout) bool {
+	return mcp.ListKey(x.Call.Method) != "" && x.resultMask() == nil && !l.MayMirror() && x.target.server.mirrors.empty()
 }
 
 // frame turns a replayed result into an event stream of one event when the upstream answered so and the caller accepts it,
@@ -54,7 +89,8 @@ func (x *Exchange) cacheHeaders(left time.Duration) {
 	if c.status == "" {
 		return
 	}
-	hd.Set("X-Cache", c.status)
+	x.scratch = append(x.scratch[:0], c.status...)
+	hd.SetCanonical([]byte("X-Cache"), x.scratch)
 	if !x.fromCache() {
 		left = c.lifetime
 	}

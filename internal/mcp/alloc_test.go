@@ -4,6 +4,7 @@ package mcp_test
 
 import (
 	"testing"
+	"time"
 
 	"sark/internal/mcp"
 )
@@ -25,5 +26,20 @@ func TestParseDoesNotAllocate(t *testing.T) {
 		if allocs >= 1 { // the pool may be emptied once in a while
 			t.Errorf("%s: %v allocations", name, allocs)
 		}
+	}
+}
+
+// A list that comes from the cache is filtered for each caller, without a new allocation.
+func TestLayoutDoesNotAllocate(t *testing.T) {
+	const result = `{"ttlMs":1000,"cacheScope":"public","tools":[{"name":"a"},{"name":"no"},{"name":"b"}]}`
+	l, err := mcp.ReadLayout([]byte(result))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst, raw := make([]byte, 0, 2*len(result)), []byte(result)
+	if n := testing.AllocsPerRun(100, func() {
+		dst, _ = l.Append(dst[:0], raw, time.Millisecond, func(_, id string) bool { return id != "no" })
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

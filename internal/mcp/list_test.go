@@ -116,6 +116,7 @@ func TestFilterList(t *testing.T) {
 			if !json.Valid(got) {
 				t.Errorf("no JSON: %s", got)
 			}
+			checkLayout(t, []byte(tt.message), keep)
 		})
 	}
 }
@@ -171,6 +172,7 @@ func TestFilterListAsksOncePerItem(t *testing.T) {
 func checkFilter(t *testing.T, message []byte) {
 	t.Helper()
 	keep := func(_, id string) bool { return len(id)%2 == 0 }
+	checkLayout(t, message, keep)
 	out, n, err := mcp.FilterList(nil, message, keep)
 	if err != nil {
 		return

@@ -138,9 +138,12 @@ func errorCode(raw []byte) int {
 
 // AppendResult appends a JSON-RPC reply with the given raw id and raw result.
 func AppendResult(dst, id, result []byte) []byte {
-	dst = appendID(append(dst, `{"jsonrpc":"2.0","id":`...), id)
-	dst = append(append(dst, `,"result":`...), result...)
-	return append(dst, '}')
+	return append(append(AppendResultHead(dst, id), result...), '}')
+}
+
+// AppendResultHead appends what comes before the result of a JSON-RPC reply. After the result comes a closing brace.
+func AppendResultHead(dst, id []byte) []byte {
+	return append(appendID(append(dst, `{"jsonrpc":"2.0","id":`...), id), `,"result":`...)
 }
 
 // AppendError appends a JSON-RPC error reply. data is the raw JSON of error.data, nil for none.
