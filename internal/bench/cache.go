@@ -279,19 +279,23 @@ func (b *cacheBed) sharedHits(ctx context.Context) (float64, error) {
 
 // measureZipf warms the gateway with little room up, and returns the hit rate and the number of requests after that.
 func (b *cacheBed) measureZipf(ctx context.Context) (rate float64, requests int64, err error) {
-	l := load{
-		addr: b.zipf.addr, request: resourceRequest(b.token, placeholder), connections: b.o.Connections[0],
-		duration: b.o.Duration * time.Duration(b.o.Rounds),
-		numbers: func(worker int) func() uint64 {
-			return rand.NewZipf(rand.New(rand.NewPCG(1, uint64(worker))), zipfSkew, 1, zipfKeys-1).Uint64 //nolint:gosec // a workload, no secret
-		},
-	}
-	if _, err := l.run(ctx); err != nil {
+	if _, err := b.zipfLoad(1).run(ctx); err != nil {
 		return 0, 0, fmt.Errorf("warm the zipf workload up: %w", err)
 	}
-	s, err := l.run(ctx)
+	s, err := b.zipfLoad(2).run(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("measure the zipf workload: %w", err)
 	}
 	return float64(s.hits) / float64(s.requests), s.requests, nil
+}
+
+// zipfLoad is the zipf workload. Every seed asks in another order.
+func (b *cacheBed) zipfLoad(seed uint64) load {
+	return load{
+		addr: b.zipf.addr, request: resourceRequest(b.token, placeholder), connections: b.o.Connections[0],
+		duration: b.o.Duration * time.Duration(b.o.Rounds),
+		numbers: func(worker int) func() uint64 {
+			return rand.NewZipf(rand.New(rand.NewPCG(seed, uint64(worker))), zipfSkew, 1, zipfKeys-1).Uint64 //nolint:gosec // a workload, no secret
+		},
+	}
 }

@@ -51,7 +51,7 @@ func TestRunCacheMeasuresHitsMissesAndTheHitRate(t *testing.T) {
 			}
 		}
 	}
-	if report.Zipf <= 0 || report.Zipf >= 1 || report.ZipfRequests <= 0 {
+	if report.Zipf <= 0 || report.Zipf > 1 || report.ZipfRequests <= 0 {
 		t.Errorf("hit rate %v of %d requests", report.Zipf, report.ZipfRequests)
 	}
 }
