@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -28,6 +29,10 @@ func Open(dialect Dialect, address string) (*sql.DB, error) {
 }
 
 func openSQLite(path string) (*sql.DB, error) {
+	path, err := filepath.Abs(path) // the first part of any other path would be taken for a host
+	if err != nil {
+		return nil, err
+	}
 	u := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": {"busy_timeout(5000)"}}.Encode()}
 	return sql.Open("sqlite", u.String())
 }

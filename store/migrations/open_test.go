@@ -1,6 +1,7 @@
 package migrations_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -30,5 +31,29 @@ func TestSteps(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("steps of %s: %v (-status +steps):\n%s", dialect, err, diff)
 		}
+	}
+}
+
+// TestOpenRelative opens a file in a folder below the working directory, as data_dir may name it.
+func TestOpenRelative(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	db, err := migrations.Open(migrations.SQLite, filepath.Join("data", "sark.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+
+	if _, err := migrations.Up(t.Context(), db, migrations.SQLite); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join("data", "sark.db")); err != nil {
+		t.Errorf("the database is somewhere else: %v", err)
 	}
 }
