@@ -171,14 +171,29 @@ func headerLine(hd *fasthttp.RequestHeader, line []byte) (field uint16, reason s
 		if field = single[string(low)]; field != 0 {
 			return field, ""
 		}
-		if string(low) == "upgrade" {
+		switch string(low) {
+		case "upgrade":
 			return 0, "Upgrade is not supported"
+		case "connection":
+			return 0, namesDeciding(line[len(name)+1:])
 		}
 	}
 	if repeatedMCP(hd, name) {
 		return 0, "header " + string(name) + " is repeated"
 	}
 	return 0, ""
+}
+
+// namesDeciding says that a Connection field names one that decides, or "". Such a field is for the server too, and must not
+// be named there (RFC 9110 section 7.6.1): the server would get another request than the one that was decided.
+func namesDeciding(value []byte) (reason string) {
+	for name := range bytes.SplitSeq(value, []byte{','}) {
+		var buf [longestSingle]byte
+		if name = bytes.TrimSpace(name); len(name) <= len(buf) && single[string(lower(buf[:0], name))] != 0 {
+			return "Connection names " + string(name)
+		}
+	}
+	return ""
 }
 
 func fieldName(line []byte) string {

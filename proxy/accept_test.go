@@ -63,6 +63,8 @@ func TestInboundFraming(t *testing.T) {
 		{"repeated media type", request(g, "/mcp", host, "content-type: text/plain"), 400},
 		{"repeated origin", request(g, "/mcp", host, "Origin: http://{host}", "Origin: http://{host}"), 400},
 		{"upgrade", request(g, "/mcp", host, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"), 400},
+		{"session of this hop", request(g, "/mcp", host, "Connection: keep-alive , MCP-session-id", "Mcp-Session-Id: a"), 400},
+		{"media type of this hop", request(g, "/mcp", host, "connection: Content-Type"), 400},
 		{"another protocol", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
 		{"authority as target", strings.Replace(request(g, "{host}", host), "POST", "CONNECT", 1), 400},
 		{"asterisk as target", strings.Replace(request(g, "*", host), "POST", "OPTIONS", 1), 400},

@@ -77,7 +77,8 @@ func (x *Exchange) describe() (err error) {
 	return err
 }
 
-// policyHeaders returns the headers that the operator lets policies see.
+// policyHeaders returns the headers that the operator lets policies see. The lines of a repeated one are joined, as whoever
+// reads the request may do.
 func (x *Exchange) policyHeaders() map[string]string {
 	names := x.h.o.PolicyHeaders
 	if len(names) == 0 {
@@ -85,8 +86,8 @@ func (x *Exchange) policyHeaders() map[string]string {
 	}
 	m := make(map[string]string, len(names))
 	for _, n := range names {
-		if v := x.ctx.Request.Header.Peek(n); len(v) > 0 {
-			m[n] = string(v)
+		if v := fieldOf(x.ctx.Request.Header.PeekAll(n)); v != "" {
+			m[n] = v
 		}
 	}
 	return m

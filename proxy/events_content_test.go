@@ -60,7 +60,7 @@ const sessionDigest = "eab74c416d01ec36"
 func TestEventKeepsWhatHeadersSaid(t *testing.T) {
 	g := newGateway(t, nil)
 	c := g.Dial(t)
-	c.Post("/mcp", allowedCall, "Connection: Mcp-Protocol-Version, User-Agent", "User-Agent: test/1.0", "Mcp-Protocol-Version: 2025-11-25", bearer("analyst"))
+	c.Post("/mcp", allowedCall, "Connection: Traceparent, User-Agent", "User-Agent: test/1.0", "Mcp-Protocol-Version: 2025-11-25", bearer("analyst"))
 	if r := c.ReadReply(); r.Status != 200 {
 		t.Fatalf("status %d: %s", r.Status, r.Body)
 	}

@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"time"
 
+	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
 
 	"sark/cachemw"
@@ -33,7 +35,7 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 		return
 	}
 	scope, key := fresh.Scope, c.private
-	if s.private {
+	if s.private || varies(resp) {
 		scope = cachemw.Private
 	}
 	if scope == cachemw.Public {
@@ -48,6 +50,21 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 	h.habits.note(c.name, c.class, habitOf(scope))
 	h.o.Cache.Store(x.context(), key, e)
 	h.land(x, e, true)
+}
+
+// varies reports whether a server says that its answer depends on fields of the request which are in no key of MCP results
+// (RFC 9110 section 12.5.5). It may call the result public all the same; but another caller would have got another one.
+func varies(resp *fasthttp.Response) bool {
+	for _, line := range resp.Header.PeekAll("Vary") {
+		for name := range bytes.SplitSeq(line, []byte{','}) {
+			switch strings.ToLower(string(bytes.TrimSpace(name))) {
+			case "", "origin", "accept", "accept-encoding", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name":
+			default:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // storePlain offers a reply of the management API to the cache.

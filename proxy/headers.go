@@ -33,10 +33,12 @@ func hopByHop(name string) bool {
 }
 
 // ours reports whether a request field is not the client's to send upstream: its credential, what this gateway says about
-// it, Accept-Encoding, since replies are read here, and Expect, which was met when the body was read.
+// it, Accept-Encoding, since replies are read here, Expect, which was met when the body was read, and those by which some
+// frameworks take another method or path than the request's, which were decided.
 func ours(name string) bool {
 	switch name {
-	case "Authorization", "X-Api-Key", "Accept-Encoding", "Expect":
+	case "Authorization", "X-Api-Key", "Accept-Encoding", "Expect",
+		"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
 		return true
 	}
 	return strings.HasPrefix(name, "X-Sark-")
@@ -51,6 +53,15 @@ func withheld(name string, trusted bool) bool {
 	return hopByHop(name) || ours(name) || claimed(name, trusted)
 }
 
+// masks reports whether a field may be read as one that the policy saw, or did not see, under its proper name.
+func (h *Handler) masks(name string) bool {
+	if len(h.o.PolicyHeaders) == 0 {
+		return false
+	}
+	other := disguised(name)
+	return other != "" && slices.ContainsFunc(h.o.PolicyHeaders, func(n string) bool { return strings.EqualFold(n, other) })
+}
+
 // prepare turns the client's request headers into those that go upstream: hop-by-hop fields and credentials out, our
 // identity headers in.
 func (x *Exchange) prepare(forwardCredential bool) {
@@ -62,7 +73,7 @@ func (x *Exchange) prepare(forwardCredential bool) {
 	f := x.sift.reset()
 	for name, value := range hd.All() {
 		n := mcp.Text(name)
-		f.see(n, value, n != keep && withheld(n, x.trusted))
+		f.see(n, value, n != keep && (withheld(n, x.trusted) || x.h.masks(n)))
 	}
 	if len(f.gone) > 0 {
 		f.keep(hd.PeekAll)

@@ -112,9 +112,13 @@ func (l *lease[C]) exchange(pool *pool, req *fasthttp.Request, resp *fasthttp.Re
 	return l.readHead(resp)
 }
 
+// maxInterim is how many interim replies a server may send before its final one: it is not silent with them, and could go on
+// for ever.
+const maxInterim = 16
+
 // readHead reads the head of the final reply, passing over interim ones (RFC 9110 section 15.2).
 func (l *lease[C]) readHead(resp *fasthttp.Response) error {
-	for {
+	for range maxInterim + 1 {
 		if err := resp.Header.Read(l.r); err != nil {
 			return l.headError(err)
 		}
@@ -125,6 +129,7 @@ func (l *lease[C]) readHead(resp *fasthttp.Response) error {
 			return nil
 		}
 	}
+	return errInterim
 }
 
 // http1 is what every reply begins with.

@@ -177,5 +177,6 @@ var (
 	errAsks      = errors.New("a request of the server stands in place of an answer")
 	errCoded     = errors.New("Content-Encoding of a reply to a request that accepts none")
 	errMediaType = errors.New("Content-Type of a reply names an event stream and is none")
+	errInterim   = errors.New("upstream sends interim replies without end")
 	errSwitched  = errors.New("upstream switched protocols unasked")
 )
