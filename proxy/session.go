@@ -25,7 +25,8 @@ type Sessions interface {
 
 const sessionHeader = "Mcp-Session-Id"
 
-// session refuses a session that is not the caller's: knowing an id is no authority (MCP "Session hijacking"). The reply
+// session refuses a session that is not the caller's: knowing an id is no authority (MCP "Session hijacking"), and no server
+// can give out a session of another one. The reply
 // is a 404 without a body, as servers give for a session that has ended, so that clients begin a new one and nobody
 // learns whether the id exists. Requests of the stateless era have no session: the field is dropped.
 func (h *Handler) session(x *Exchange) bool {
@@ -38,7 +39,7 @@ func (h *Handler) session(x *Exchange) bool {
 		hd.Del(sessionHeader)
 		return true
 	}
-	owned, err := h.o.Sessions.Owned(x.context(), session.Session, id, x.owner(), x.Start)
+	owned, err := h.owns(x, session.Session, x.target.server.name, mcp.Text(id))
 	if err != nil {
 		return x.refuse(sessionsUnavailable(err))
 	}
@@ -59,14 +60,15 @@ func (h *Handler) settle(x *Exchange) {
 	}
 	asked, resp := x.ctx.Request.Header.Peek(sessionHeader), &x.ctx.Response
 	if x.Call.Action == mcp.ActionEnd && resp.StatusCode() < 300 {
-		h.o.Sessions.Drop(x.context(), session.Session, asked, x.owner())
+		owner := x.owner()
+		h.o.Sessions.Drop(x.context(), session.Session, x.binding(x.target.server.name, mcp.Text(asked)), owner)
 		return
 	}
 	given := resp.Header.Peek(sessionHeader)
 	if len(given) == 0 || string(given) == string(asked) || resp.StatusCode() >= 400 {
 		return
 	}
-	bound, err := h.o.Sessions.Bind(x.context(), session.Session, given, x.owner(), x.Start)
+	bound, err := h.bind(x, session.Session, x.target.server.name, mcp.Text(given))
 	switch {
 	case err != nil:
 		x.refuse(sessionsUnavailable(err))

@@ -58,6 +58,36 @@ func begin(t *testing.T, g *gateway, role string) string {
 	return id
 }
 
+// TestSessionOfAnotherServer: a server that gives out another one's session makes nobody its owner.
+func TestSessionOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	evil, good := testkit.NewMCPUpstream(t, testkit.MCPOptions{}), testkit.NewMCPUpstream(t, testkit.MCPOptions{Sessions: true})
+	g := newGateway(t, permissive(func(s *setup) {
+		s.Sessions = newSessions(t)
+		for name, u := range map[string]*testkit.MCPUpstream{"evil": evil, "good": good} {
+			o := deskServer(u.URL() + "/mcp")
+			o.Name = name
+			s.Servers = append(s.Servers, o)
+		}
+	}))
+	open := func(server, role string) string {
+		c := g.Dial(t)
+		c.Post("/"+server+"/mcp", legacyCall("0", "initialize", `"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}`), bearer(role))
+		return c.ReadReply().Header.Value("Mcp-Session-Id")
+	}
+	stolen := open("good", "admin")
+	evil.On("initialize", func(x *testkit.Exchange, m testkit.Message) {
+		x.JSON(200, m.Answer(`{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"e","version":"1"}}`), "Mcp-Session-Id: "+stolen)
+	})
+	diff(t, "session of the evil server", stolen, open("evil", "analyst"))
+
+	for role, want := range map[string]int{"admin": 200, "analyst": 404} {
+		c := g.Dial(t)
+		c.Post("/good/mcp", toolCall, bearer(role), "Mcp-Session-Id: "+stolen)
+		diff(t, role, want, c.ReadReply().Status)
+	}
+}
+
 // heard is what a client learns of a request in a session.
 type heard struct {
 	Status int

@@ -37,7 +37,7 @@ const recheck = 30 * time.Second
 type Options struct {
 	// TTL is how long a binding may go unused; required.
 	TTL time.Duration
-	// MaxPerPrincipal is how many bindings one principal may hold here; the one unused for longest makes room. Default 1000.
+	// MaxPerPrincipal is how many bindings of one kind one principal may hold here; the one unused for longest makes room. Default 1000.
 	MaxPerPrincipal int
 	// Max is how many bindings are remembered here in all; the one unused for longest makes room. Default 100,000, about
 	// 50 MB.
@@ -103,7 +103,7 @@ func New(o Options) (*Bindings, error) {
 func (b *Bindings) Bind(ctx context.Context, kind Kind, id []byte, owner [32]byte, now time.Time) (bool, error) {
 	key := digestOf(kind, id)
 	if b.shared == nil {
-		ok, _ := b.table.bind(key, owner, now, time.Time{})
+		ok, _ := b.table.bind(kind, key, owner, now, time.Time{})
 		return ok, nil
 	}
 	ok, err := b.shared.ask(ctx, modeBind, key, owner)
@@ -111,19 +111,19 @@ func (b *Bindings) Bind(ctx context.Context, kind Kind, id []byte, owner [32]byt
 		b.table.drop(key, owner)
 		return false, nil
 	}
-	return b.remember(ctx, key, owner, now, err == nil), nil
+	return b.remember(ctx, kind, key, owner, now, err == nil), nil
 }
 
 // remember keeps a binding here, and ends those that had to make room everywhere.
-func (b *Bindings) remember(ctx context.Context, key digest, owner [32]byte, now time.Time, confirmed bool) bool {
+func (b *Bindings) remember(ctx context.Context, kind Kind, key digest, owner [32]byte, now time.Time, confirmed bool) bool {
 	at := time.Time{}
 	if confirmed {
 		at = now
 	}
-	ok, ended := b.table.bind(key, owner, now, at)
+	ok, ended := b.table.bind(kind, key, owner, now, at)
 	if !ok && confirmed { // it had another owner once, and Redis knows best
 		b.table.forget(key)
-		ok, ended = b.table.bind(key, owner, now, at)
+		ok, ended = b.table.bind(kind, key, owner, now, at)
 	}
 	for _, old := range ended {
 		_, _ = b.shared.ask(ctx, modeDrop, old, owner) // else it ends with its TTL
@@ -153,7 +153,7 @@ func (b *Bindings) Owned(ctx context.Context, kind Kind, id []byte, owner [32]by
 		b.table.drop(key, owner)
 		return false, nil
 	}
-	return b.remember(ctx, key, owner, now, true), nil
+	return b.remember(ctx, kind, key, owner, now, true), nil
 }
 
 // Drop forgets what has ended. Only its owner can. When Redis cannot be asked, it is forgotten there at the end of its TTL.

@@ -82,6 +82,18 @@ func TestKindsKeepApart(t *testing.T) {
 	}
 }
 
+// TestKindsMakeRoomForTheirOwn: many questions of a server end no session.
+func TestKindsMakeRoomForTheirOwn(t *testing.T) {
+	b := open(t, session.Options{TTL: time.Hour, MaxPerPrincipal: 2})
+	b.Bind([]byte("s"), owner(1), start)
+	for n := range byte(5) {
+		b.must(b.Bindings.Bind(t.Context(), session.Question, []byte{n}, owner(1), start.Add(time.Second)))
+	}
+	if !b.Owned([]byte("s"), owner(1), start.Add(time.Minute)) || b.Len() != 3 {
+		t.Errorf("of a session and five questions %d bindings are left", b.Len())
+	}
+}
+
 func TestSessionsEnd(t *testing.T) {
 	b := open(t, session.Options{TTL: time.Hour})
 	b.Bind([]byte("used"), owner(1), start)

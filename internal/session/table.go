@@ -24,13 +24,20 @@ type table struct {
 
 	mu     sync.Mutex // guards all below
 	byID   map[digest]*binding
-	unused *list.List              // of *binding, least recently used last
-	owners map[[32]byte]*list.List // the same, by owner
+	unused *list.List             // of *binding, least recently used last
+	owners map[account]*list.List // the same, by owner and kind
+}
+
+// account is what one owner has of one kind. Kinds make room for their own only: else a server that asks its clients many
+// questions could end the sessions that these have with other servers.
+type account struct {
+	owner [32]byte
+	kind  Kind
 }
 
 type binding struct {
-	id            digest
-	owner         [32]byte
+	id digest
+	account
 	used          time.Time
 	confirmed     time.Time // when Redis last said so; zero when it never did
 	global, owned *list.Element
@@ -39,13 +46,13 @@ type binding struct {
 func newTable(o Options) *table {
 	return &table{
 		ttl: o.TTL, maxPerPrincipal: o.MaxPerPrincipal, max: o.Max,
-		byID: map[digest]*binding{}, unused: list.New(), owners: map[[32]byte]*list.List{},
+		byID: map[digest]*binding{}, unused: list.New(), owners: map[account]*list.List{},
 	}
 }
 
 // bind makes owner the owner. It reports false, and changes nothing, when the id belongs to somebody else. ended are other
 // bindings of the owner that had to make room.
-func (t *table) bind(id digest, owner [32]byte, now, confirmed time.Time) (ok bool, ended []digest) {
+func (t *table) bind(kind Kind, id digest, owner [32]byte, now, confirmed time.Time) (ok bool, ended []digest) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expireLocked(now)
@@ -57,7 +64,8 @@ func (t *table) bind(id digest, owner [32]byte, now, confirmed time.Time) (ok bo
 		old.confirmed = confirmed
 		return true, nil
 	}
-	for mine := t.owners[owner]; mine != nil && mine.Len() >= t.maxPerPrincipal; {
+	holder := account{owner, kind}
+	for mine := t.owners[holder]; mine != nil && mine.Len() >= t.maxPerPrincipal; {
 		least := mine.Back().Value.(*binding)
 		ended = append(ended, least.id)
 		t.removeLocked(least)
@@ -65,12 +73,12 @@ func (t *table) bind(id digest, owner [32]byte, now, confirmed time.Time) (ok bo
 	for len(t.byID) >= t.max {
 		t.removeLocked(t.unused.Back().Value.(*binding))
 	}
-	mine := t.owners[owner]
+	mine := t.owners[holder]
 	if mine == nil {
 		mine = list.New()
-		t.owners[owner] = mine
+		t.owners[holder] = mine
 	}
-	n := &binding{id: id, owner: owner, used: now, confirmed: confirmed}
+	n := &binding{id: id, account: holder, used: now, confirmed: confirmed}
 	n.global, n.owned = t.unused.PushFront(n), mine.PushFront(n)
 	t.byID[id] = n
 	return true, ended
@@ -117,7 +125,7 @@ func (t *table) len() int {
 func (t *table) touchLocked(n *binding, now time.Time) {
 	n.used = now
 	t.unused.MoveToFront(n.global)
-	t.owners[n.owner].MoveToFront(n.owned)
+	t.owners[n.account].MoveToFront(n.owned)
 }
 
 func (t *table) expireLocked(now time.Time) {
@@ -133,9 +141,9 @@ func (t *table) expireLocked(now time.Time) {
 func (t *table) removeLocked(n *binding) {
 	delete(t.byID, n.id)
 	t.unused.Remove(n.global)
-	mine := t.owners[n.owner]
+	mine := t.owners[n.account]
 	mine.Remove(n.owned)
 	if mine.Len() == 0 {
-		delete(t.owners, n.owner)
+		delete(t.owners, n.account)
 	}
 }
