@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -14,19 +13,7 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(victimConfig); file != "" {
 		serveUntilKilled(file)
 	}
-	stop, err := testkit.StartPostgres()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m,
-		goleak.Cleanup(func(code int) {
-			if err := stop(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = max(code, 1)
-			}
-			os.Exit(code)
-		}),
+	testkit.MainWithPostgres(m,
 		// fasthttp keeps one goroutine for the Date header as long as the process lives,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		// the cleaner of a server that was shut down wakes up to see that only after its interval of 10 s,

@@ -3,7 +3,6 @@ package cli_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,19 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	stop, err := testkit.StartPostgres()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m,
-		goleak.Cleanup(func(code int) {
-			if err := stop(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = max(code, 1)
-			}
-			os.Exit(code)
-		}),
+	testkit.MainWithPostgres(m,
 		// fasthttp keeps one goroutine for the Date header as long as the process lives,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		// and the cleaner of a server that was shut down wakes up to see that only after its interval of 10 s.

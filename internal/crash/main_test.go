@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"sark/internal/cli"
 	"sark/internal/testkit"
 )
@@ -28,16 +26,5 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	stop, err := testkit.StartPostgres()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if err := stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-		os.Exit(code)
-	}))
+	testkit.MainWithPostgres(m)
 }

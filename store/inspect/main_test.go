@@ -3,11 +3,7 @@ package inspect_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"sark/internal/testkit"
 	"sark/store/inspect"
@@ -15,18 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	stop, err := testkit.StartPostgres()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if err := stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-		os.Exit(code)
-	}))
+	testkit.MainWithPostgres(m)
 }
 
 // server is a PostgreSQL database with our schema, to look into and to work on.
