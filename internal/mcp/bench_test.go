@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -166,5 +167,21 @@ func BenchmarkFrameReader(b *testing.B) {
 				break
 			}
 		}
+	}
+}
+
+// BenchmarkFrameReaderLarge reads one event that is larger than any buffer kept.
+func BenchmarkFrameReaderLarge(b *testing.B) {
+	for _, size := range []int{200 << 10, 600 << 10, 1 << 20, 1900 << 10} {
+		b.Run(strconv.Itoa(size>>10)+"KiB", func(b *testing.B) {
+			stream := "data: " + strings.Repeat("x", size) + "\n\n"
+			b.ReportAllocs()
+			b.SetBytes(int64(len(stream)))
+			for b.Loop() {
+				if _, err := mcp.NewFrameReader(strings.NewReader(stream), 2<<20).Next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -1,6 +1,9 @@
 package mcp
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Frame is one server-sent event as it stood on the wire (WHATWG HTML, "Server-sent events"). Its slices are valid until
 // the next call of Next.
@@ -28,19 +31,23 @@ type Frame struct {
 // byteOrderMark may stand at the beginning of a stream and counts nowhere else.
 const byteOrderMark = "\ufeff"
 
-// parse reads the fields of the frame. The data is appended to buf, which is returned.
+// parse reads the fields of the frame. The data of one line is that part of Raw; that of several is put together in buf, which
+// is returned.
 func (fr *Frame) parse(buf []byte) []byte {
+	lines := 0
 	eachLine(fr.Raw[fr.mark:], func(line, _ []byte) {
 		name, value := field(line)
 		switch string(name) {
 		case "data":
-			if fr.Data != nil {
-				buf = append(buf, '\n')
+			switch lines++; lines {
+			case 1:
+				fr.Data = value[:len(value):len(value)]
+				return
+			case 2:
+				buf = append(slices.Grow(buf, len(fr.Raw)), fr.Data...) // it is no longer than that
 			}
-			buf = append(buf, value...)
-			if fr.Data = buf; buf == nil {
-				fr.Data = []byte{}
-			}
+			buf = append(append(buf, '\n'), value...)
+			fr.Data = buf
 			return
 		case "id":
 			fr.ID = value

@@ -64,6 +64,11 @@ func (f *FrameReader) Reset(r io.Reader, limit int) {
 // when its message can only be an answer. One that could be a request to the client is an error as before.
 func (f *FrameReader) SplitAnswers() { f.split = true }
 
+// Held is how many bytes of memory the reader has: those of the frame in hand, of what was read behind it, and of its data when
+// that has several lines. It is little more than the limit at most, and than twice the limit with several lines. It changes when
+// Next reads and when it returns.
+func (f *FrameReader) Held() int { return cap(f.buf) + cap(f.data) }
+
 // Within reports whether the last frame was a part whose event goes on.
 func (f *FrameReader) Within() bool { return f.within }
 
@@ -130,7 +135,11 @@ func (f *FrameReader) fill() {
 	case len(f.buf) == 0 && cap(f.buf) > maxKeptBuffer:
 		f.buf, f.data = make([]byte, 0, frameBuffer), nil
 	case len(f.buf) == cap(f.buf):
-		f.buf = append(f.buf, make([]byte, cap(f.buf))...)[:len(f.buf)]
+		// A frame that is longer than the limit by one byte is over it: more room would never be used.
+		room := min(2*cap(f.buf), max(cap(f.buf), f.limit)+frameBuffer)
+		larger := make([]byte, room)
+		copy(larger, f.buf)
+		f.buf = larger[:len(f.buf)]
 	}
 	for range maxEmptyReads {
 		n, err := f.r.Read(f.buf[len(f.buf):cap(f.buf)])

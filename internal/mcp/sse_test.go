@@ -253,3 +253,40 @@ func TestFrameReaderLargeFrames(t *testing.T) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
+
+// TestFrameReaderHolds: a reader holds no more than the event in hand, and its data once more when that has several lines; and
+// next to nothing when the event is over.
+func TestFrameReaderHolds(t *testing.T) {
+	const limit, slack = 1 << 20, 1 << 13 // Go's allocator rounds up
+	line := "data: " + strings.Repeat("x", limit/2-16) + "\n"
+	for name, c := range map[string]struct {
+		event string
+		most  int
+	}{
+		"one line":   {"data: " + strings.Repeat("x", limit-8) + "\n\n", limit + slack},
+		"two lines":  {line + line + "\n", 2*limit + slack},
+		"no line":    {": " + strings.Repeat("x", limit-4) + "\n\n", limit + slack},
+		"never ends": {strings.Repeat("x", 2*limit), limit + slack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := mcp.NewFrameReader(iotest.HalfReader(strings.NewReader(c.event+"data: y\n\n")), limit)
+			_, err := f.Next()
+			held := f.Held()
+			if held > c.most || held < limit {
+				t.Errorf("%d bytes are held, want %d to %d", held, limit, c.most)
+			}
+			if errors.Is(err, mcp.ErrFrameTooLong) {
+				return
+			}
+			if fr, err := f.Next(); err != nil || string(fr.Data) != "y" {
+				t.Fatalf("the next event: %q, %v", fr.Data, err)
+			}
+			if _, err := f.Next(); !errors.Is(err, io.EOF) {
+				t.Fatalf("the end: %v", err)
+			}
+			if held := f.Held(); held > 1<<16 {
+				t.Errorf("%d bytes are held after it", held)
+			}
+		})
+	}
+}
