@@ -65,6 +65,11 @@ type Proxy struct {
 	// MaxStreams is how many lasting streams (GET streams and
 	// subscriptions/listen) one principal may have open; one more gets 429.
 	MaxStreams int `key:"max_streams" default:"100" reload:"restart" min:"1" max:"100000" unit:"streams"`
+	// MaxHeldBytes is how much of requests and replies one principal may have in
+	// the gateway's memory, without the first 64 KiB of each: a request or a
+	// reply over it gets 503, and an event stream is cut. It must have room for
+	// one of each: max_body_bytes and 48 MiB.
+	MaxHeldBytes Bytes `key:"max_held_bytes" default:"64MiB" reload:"live" min:"48MiB" max:"1TiB"`
 	// MaxStreamAge is when a lasting stream is ended, so that its client opens
 	// another with a credential that still holds.
 	MaxStreamAge time.Duration `key:"max_stream_age" default:"24h" reload:"restart" min:"1s" max:"720h" off:"0"`

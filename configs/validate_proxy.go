@@ -18,6 +18,11 @@ var pathName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // socket.
 const UnixPeers = "unix:"
 
+// MaxBuffered is the largest reply, and the largest event, that is read as a
+// whole. An event is held three times at most: as it came, its data put
+// together, and as it goes on.
+const MaxBuffered Bytes = 16 << 20
+
 // checkProxy checks the data plane without its servers.
 func checkProxy(issues *Issues, c Config) {
 	p := c.Proxy
@@ -52,6 +57,9 @@ func checkProxy(issues *Issues, c Config) {
 	}
 	if p.DrainGrace > p.DrainTimeout {
 		issues.add("proxy.drain_grace", fmt.Sprintf("is longer than proxy.drain_timeout, which is %s and holds it", p.DrainTimeout))
+	}
+	if need := p.MaxBodyBytes + 3*MaxBuffered; p.MaxHeldBytes < need {
+		issues.add("proxy.max_held_bytes", fmt.Sprintf("is %s, and one request with its reply may hold %s: proxy.max_body_bytes and %s", p.MaxHeldBytes, need, 3*MaxBuffered))
 	}
 	checkPeers(issues, "proxy.trusted_proxies", p.TrustedProxies)
 	checkPeers(issues, "proxy.proxy_protocol.trusted", p.ProxyProtocol.Trusted)

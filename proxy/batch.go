@@ -36,6 +36,9 @@ func (h *Handler) unbundle(x *Exchange) bool {
 	if mcp.ModernVersion(version) || version != "" && version != batchRevision && !h.o.BatchAnyVersion {
 		return x.refuse(notBatch("batches are accepted in revision " + batchRevision + " only"))
 	}
+	if !x.hold(x.bodyIn()) {
+		return x.refuse(h.overheld())
+	}
 	messages, err := mcp.Split(x.ctx.Request.Body(), h.o.MaxBatch)
 	switch {
 	case errors.Is(err, mcp.ErrBatchSize):
@@ -51,7 +54,7 @@ func (h *Handler) unbundle(x *Exchange) bool {
 		if len(next) == len(answers) && resp.StatusCode() >= 400 {
 			refusal = resp
 		}
-		if answers = next; len(answers) > h.o.MaxBuffered {
+		if answers = next; len(answers) > h.o.MaxBuffered || !x.hold(x.bodyIn()+cap(answers)) {
 			break // each of the others would be dropped, and has not been asked for
 		}
 	}
@@ -72,6 +75,7 @@ func (h *Handler) element(x *Exchange, message []byte) (part, *fasthttp.Response
 	ctx.Init2(x.ctx.Conn(), x.ctx.Logger(), true)
 	x.ctx.Request.Header.CopyTo(&ctx.Request.Header)
 	ctx.Request.SetBodyRaw(message)
+	defer ctx.ResetUserValues() // the server does not know this context
 	y := h.begin(ctx)
 	y.part = &p
 	h.run(y)

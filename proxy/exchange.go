@@ -71,6 +71,8 @@ type Exchange struct {
 	address string // path and query where a message of the HTTP+SSE transport goes, else ""
 	counted bool   // as a lasting stream
 
+	charge *charge // for the bytes that are held; nil while these are few
+
 	problem *Problem
 	part    *part // of a batch; nil for a request of its own
 
@@ -122,7 +124,7 @@ const maxScratch = 64 << 10
 func (h *Handler) end(x *Exchange) {
 	h.inflight.Add(-1)
 	if x.counted {
-		h.streams.give(x.owner())
+		h.streams.give(x.owner(), 1)
 	}
 	if cap(x.scratch) > maxScratch {
 		x.scratch = nil

@@ -55,7 +55,8 @@ type gateway struct {
 
 // newGateway starts a gateway that ends with the test. Its defaults: API keys for the roles of keyFor, the built-in policy,
 // and one server "desk" whose tool "echo" is harmless and whose tool "wipe" is critical. At the end it fails the test when
-// an exchange was recorded twice, or reserved room that it never used.
+// an exchange was recorded twice, reserved room that it never used, or is still
+// charged for bytes.
 func newGateway(t testing.TB, change func(*setup)) *gateway {
 	t.Helper()
 	s := &setup{}
@@ -115,6 +116,9 @@ func (g *gateway) serve(t testing.TB, h *proxy.Handler, s *setup) {
 		}
 		h.Close()
 		g.Trail.check(t)
+		if g.metrics != nil && s.Registerer == prometheus.Registerer(g.metrics) && g.held(t) != 0 {
+			t.Errorf("%d bytes are still held for somebody", g.held(t))
+		}
 	})
 }
 

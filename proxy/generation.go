@@ -19,8 +19,9 @@ type shared struct {
 	pool     sync.Pool
 	flights  cachemw.Flights
 	habits   habits
-	self     [16]byte // random: tells this process from others that share its cache
-	streams  openStreams
+	self     [16]byte     // random: tells this process from others that share its cache
+	streams  tally        // that would never end by themselves
+	held     tally        // bytes (see charge)
 	phase    atomic.Int32 // of the way down: serving, leaving, draining, abandoning
 	live     atomic.Pointer[Handler]
 	swap     sync.Mutex // one Reload at a time, and none while Close runs
@@ -31,7 +32,7 @@ func newShared(r prometheus.Registerer) (*shared, error) {
 	_, _ = rand.Read(s.self[:]) // it never returns an error
 	s.pool.New = func() any { return new(Exchange) }
 	var err error
-	if s.metrics, err = newMetrics(r, func() float64 { return float64(s.inflight.Load()) }); err != nil {
+	if s.metrics, err = newMetrics(r, s); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	if err := r.Register(upstreamCollector{s}); err != nil {

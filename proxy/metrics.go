@@ -15,6 +15,7 @@ type metrics struct {
 	hidden   prometheus.Counter
 	dropped  prometheus.Counter
 	panics   prometheus.Counter
+	overheld prometheus.Counter
 
 	handshakes    prometheus.Counter
 	announcements prometheus.Counter
@@ -23,7 +24,7 @@ type metrics struct {
 // latencyBuckets reach from 50 µs, a governed hit, to a slow tool.
 var latencyBuckets = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}
 
-func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, s *shared) (*metrics, error) {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sark_proxy_requests_total", Help: "Requests by how they ended."}, []string{"outcome"})
 	m := &metrics{
 		requests: map[audit.Outcome]prometheus.Counter{},
@@ -33,6 +34,7 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 		hidden:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_list_items_hidden_total", Help: "List items removed because the caller may not see them."}),
 		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_frames_dropped_total", Help: "Stream frames dropped because they could not be understood."}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_panics_total", Help: "Panics kept inside their request."}),
+		overheld: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_held_refused_total", Help: "Requests and replies refused because too many bytes were held for their caller."}),
 
 		handshakes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_tls_handshake_failures_total", Help: "TLS handshakes of clients that came to nothing."}),
 		announcements: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_proxy_header_failures_total", Help: "Connections of trusted proxies that began with no valid PROXY header."}),
@@ -40,8 +42,11 @@ func newMetrics(r prometheus.Registerer, inflight func() float64) (*metrics, err
 	for _, o := range []audit.Outcome{audit.OutcomeAllowed, audit.OutcomeDenied, audit.OutcomeError, audit.OutcomeClientGone, audit.OutcomeUpstreamFailed} {
 		m.requests[o] = requests.WithLabelValues(string(o))
 	}
-	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."}, inflight)
-	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.handshakes, m.announcements, gauge} {
+	inflight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."},
+		func() float64 { return float64(s.inflight.Load()) })
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_held_bytes", Help: "Bytes of requests and replies held in memory, without the first 64 KiB of each."},
+		func() float64 { return float64(s.held.total()) })
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.overheld, m.handshakes, m.announcements, inflight, held} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

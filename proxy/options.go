@@ -65,6 +65,9 @@ type Options struct {
 	MaxBuffered int
 	// MaxStreams is how many streams that never end by themselves one principal may have open; default 100.
 	MaxStreams int
+	// MaxHeldBytes is how much of requests and replies the gateway holds in memory for one principal, without the first 64 KiB
+	// of each; default 64 MiB. One exchange needs up to MaxBody and three times MaxBuffered.
+	MaxHeldBytes int
 	// MaxStreamAge is when such a stream is ended, so that its client opens another; default 24 h.
 	MaxStreamAge time.Duration
 	// Heartbeat is how often a silent event stream gets a comment; default 15 s.
@@ -111,6 +114,7 @@ func (o *Options) defaults() {
 	setDefault(&o.MaxBuffered, 16<<20)
 	setDefault(&o.MaxBatch, 100)
 	setDefault(&o.MaxStreams, 100)
+	setDefault(&o.MaxHeldBytes, 64<<20)
 	setDefault(&o.MaxStreamAge, 24*time.Hour)
 	setDefault(&o.Heartbeat, 15*time.Second)
 	setDefault(&o.WriteTimeout, 30*time.Second)

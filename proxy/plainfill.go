@@ -155,8 +155,9 @@ func (x *Exchange) copyFill(b []byte) {
 	if p == nil || p.fill == nil {
 		return
 	}
-	if len(p.fill.body)+len(b) > maxPlain {
+	if n := len(p.fill.body) + len(b); n > maxPlain || !x.hold(x.bodyIn()+n) {
 		p.fill = nil
+		x.hold(x.bodyIn()) // it was charged before
 		return
 	}
 	p.fill.body = append(p.fill.body, b...)

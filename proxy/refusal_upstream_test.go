@@ -27,6 +27,13 @@ func lackOfRoom() map[string]failure {
 			},
 			header: map[string]string{"Retry-After": "5"},
 		},
+		"held-bytes": {
+			setup: func(_ *testing.T, s *setup) { s.MaxHeldBytes = 1 << 10 },
+			send: func(c *testkit.RawClient) {
+				c.Post("/mcp", strings.Replace(allowedCall, "hello", strings.Repeat("a", 66<<10), 1), bearer("analyst"))
+			},
+			header: map[string]string{"Retry-After": "1"},
+		},
 		"pool-exhausted": {
 			setup: func(_ *testing.T, s *setup) {
 				s.Server = func(o *proxy.ServerOptions) { o.Upstream.MaxConns, o.Upstream.ConnWait = 1, 50*time.Millisecond }

@@ -2,8 +2,8 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 
 	"github.com/google/uuid"
 
@@ -29,6 +29,7 @@ func (h *Handler) respond(x *Exchange) {
 		h.read(x)
 		h.filter(x)
 	}
+	h.weigh(x)
 	if x.problem != nil {
 		h.writeProblem(x)
 	}
@@ -76,8 +77,10 @@ func (h *Handler) readWhole(x *Exchange) bool {
 	if !masked && (!x.mayFilter() && !x.mayWant() && !x.Call.Task || x.longLived()) {
 		return false
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.BodyStream(), int64(h.o.MaxBuffered)+1))
+	body, err := x.readAll(resp.BodyStream(), resp.Header.ContentLength(), h.o.MaxBuffered)
 	switch {
+	case errors.Is(err, errHeld):
+		x.refuse(h.overheld())
 	case err != nil:
 		x.refuse(upstreamProblem(fmt.Errorf("read answer: %w", err)))
 	case len(body) > h.o.MaxBuffered && masked:

@@ -72,6 +72,7 @@ type bodyStream struct {
 	frames   *mcp.FrameReader // nil: bytes pass as they come
 	answer   *mcp.Answer      // which they must be, to pass; nil: they may be anything
 	rest     []byte           // of the frame in hand
+	made     int              // bytes of memory that were taken for it beside the frame
 	lastByte time.Time        // when the client was last sent something
 	deadline time.Time        // of the next write, when last renewed
 	stop     error            // why look ended the stream; what passes fasthttp's readers loses its identity
@@ -142,9 +143,14 @@ func (s *bodyStream) pass(b []byte, err error) (int, error) {
 		s.fail = err
 	}
 	s.x.out.bytes += int64(len(b))
-	if s.x.part != nil && s.x.out.bytes > int64(s.x.h.o.MaxBuffered) {
-		s.fail = errBatchLarge
-		return 0, s.fail
+	if s.x.part != nil {
+		if s.x.out.bytes > int64(s.x.h.o.MaxBuffered) {
+			s.fail = errBatchLarge
+			return 0, s.fail
+		}
+		if !s.hold() {
+			return 0, s.stop
+		}
 	}
 	s.x.copyFill(b)
 	s.renew()
@@ -169,6 +175,7 @@ func (s *bodyStream) guard(err *error) {
 // next reads frames until there is something of one to give out.
 func (s *bodyStream) next() error {
 	for len(s.rest) == 0 {
+		s.rest, s.made = nil, 0
 		if s.stop = s.drained(); s.stop != nil {
 			return s.stop
 		}
@@ -183,8 +190,31 @@ func (s *bodyStream) next() error {
 			s.x.out.frames++
 		}
 		s.rest = s.x.h.filterFrame(s.x, &fr)
+		if len(s.rest) > 0 && &s.rest[0] != &fr.Raw[0] {
+			s.made = cap(s.rest)
+		}
+		if !s.hold() {
+			return s.stop
+		}
 	}
 	return nil
+}
+
+// hold charges for what the stream holds, and stops it where that is too much. A reply to a message of a batch is put together
+// in memory.
+func (s *bodyStream) hold() bool {
+	n := s.x.bodyIn() + s.made
+	if s.frames != nil {
+		n += s.frames.Held()
+	}
+	if s.x.part != nil {
+		n += int(s.x.out.bytes)
+	}
+	if s.x.hold(n) {
+		return true
+	}
+	s.stop = errHeld
+	return false
 }
 
 // look implements watcher while the upstream is silent within its reply.
@@ -265,6 +295,9 @@ func (s *bodyStream) close(err error) {
 	case x.problem != nil: // a panic
 		outcome = x.problem.outcome()
 	case errors.Is(s.stop, errAged), errors.Is(s.stop, errDraining) && x.longLived() || s.eof && err == nil:
+	case errors.Is(s.stop, errHeld):
+		x.problem = x.h.overheld()
+		outcome = x.problem.outcome()
 	case s.fail != nil:
 		x.problem = upstreamProblem(s.fail)
 		outcome = x.problem.outcome()

@@ -173,5 +173,10 @@ func bodyOf(resp *fasthttp.Response) *upstreamBody {
 // upstreamReader reads past the attached exchange.
 type upstreamReader struct{ b *upstreamBody }
 
-// Read implements io.Reader.
-func (r upstreamReader) Read(p []byte) (int, error) { return r.b.pull(p) }
+// Read implements io.Reader. Whatever the exchange holds by now is charged before more comes.
+func (r upstreamReader) Read(p []byte) (int, error) {
+	if s := r.b.outer; s != nil && !s.hold() {
+		return 0, s.stop
+	}
+	return r.b.pull(p)
+}
