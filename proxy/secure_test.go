@@ -16,7 +16,7 @@ import (
 
 // secure makes a gateway speak TLS with a certificate of ca. Its clients come from the authorities in the pool, which may
 // be replaced, and show the given certificate, if any.
-func secure(t *testing.T, ca *testkit.Authority, pool *atomic.Pointer[tls.Config], client *testkit.Identity, change func(*setup)) func(*setup) {
+func secure(t testing.TB, ca *testkit.Authority, pool *atomic.Pointer[tls.Config], client *testkit.Identity, change func(*setup)) func(*setup) {
 	t.Helper()
 	return func(s *setup) {
 		s.Decider = allowAll()

@@ -182,6 +182,9 @@ func (x *Exchange) finish() bool {
 
 // resetOnClose makes a later Close send a TCP reset.
 func resetOnClose(c net.Conn) {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+		c = t.NetConn()
+	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
