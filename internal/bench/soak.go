@@ -61,6 +61,9 @@ type Sample struct {
 	After time.Duration
 	// RSS is the resident memory in bytes.
 	RSS int64
+	// Heap is the size in bytes at which the heap is collected next: about twice what was live at the last collection,
+	// whatever garbage there is at the moment.
+	Heap int64
 	// Goroutines is how many there were.
 	Goroutines int
 }
@@ -137,7 +140,7 @@ func watch(ctx context.Context, g *rig.Gateway, log io.Writer) ([]Sample, error)
 			return nil, err
 		}
 		if all = append(all, s); len(all)%12 == 0 {
-			_, _ = fmt.Fprintf(log, "%v: %d KiB, %d goroutines\n", s.After.Round(time.Second), s.RSS>>10, s.Goroutines)
+			_, _ = fmt.Fprintf(log, "%v: %s\n", s.After.Round(time.Second), s)
 		}
 	}
 }
@@ -148,12 +151,28 @@ func look(ctx context.Context, g *rig.Gateway, after time.Duration) (Sample, err
 		return Sample{}, err
 	}
 	n, err := g.Gauge(ctx, "go_goroutines")
-	return Sample{After: after, RSS: rss, Goroutines: int(n)}, err
+	if err != nil {
+		return Sample{}, err
+	}
+	heap, err := g.Gauge(ctx, "go_memstats_next_gc_bytes")
+	return Sample{After: after, RSS: rss, Heap: int64(heap), Goroutines: int(n)}, err
 }
 
-// Slope returns by how many bytes an hour the resident memory grew, as the straight line that fits the samples of the
-// last two thirds best: the first third warms pools and caches up. It is 0 with less than three samples there.
-func (r SoakReport) Slope() float64 {
+// String says what a look has seen.
+func (s Sample) String() string {
+	return fmt.Sprintf("%d KiB, next collection at %d KiB, %d goroutines", s.RSS>>10, s.Heap>>10, s.Goroutines)
+}
+
+// Slope returns by how many bytes an hour the resident memory grew, and HeapSlope that of Sample.Heap, as the straight line
+// that fits the samples of the last two thirds best: the first third warms pools and caches up. Garbage that waits for its
+// collection makes the resident memory go up and down, and its slope with it; the other one is what a leak would show in. They
+// are 0 with less than three samples there.
+func (r SoakReport) Slope() float64 { return r.slope(func(s Sample) int64 { return s.RSS }) }
+
+// HeapSlope is Slope of Sample.Heap.
+func (r SoakReport) HeapSlope() float64 { return r.slope(func(s Sample) int64 { return s.Heap }) }
+
+func (r SoakReport) slope(of func(Sample) int64) float64 {
 	late := r.Samples[len(r.Samples)/3:]
 	if len(late) < 3 {
 		return 0
@@ -161,13 +180,13 @@ func (r SoakReport) Slope() float64 {
 	var x, y float64
 	for _, s := range late {
 		x += s.After.Hours()
-		y += float64(s.RSS)
+		y += float64(of(s))
 	}
 	x, y = x/float64(len(late)), y/float64(len(late))
 	var up, down float64
 	for _, s := range late {
 		dx := s.After.Hours() - x
-		up += dx * (float64(s.RSS) - y)
+		up += dx * (float64(of(s)) - y)
 		down += dx * dx
 	}
 	return up / down
@@ -184,10 +203,10 @@ func (r SoakReport) Write(w io.Writer) error {
 	}
 	if n := len(r.Samples); n > 0 {
 		for _, s := range []Sample{r.Samples[0], r.Samples[n/3], r.Samples[2*n/3], r.Samples[n-1]} {
-			_, _ = fmt.Fprintf(t, "after %v\t%d KiB, %d goroutines\n", s.After.Round(time.Second), s.RSS>>10, s.Goroutines)
+			_, _ = fmt.Fprintf(t, "after %v\t%s\n", s.After.Round(time.Second), s)
 		}
 	}
-	_, _ = fmt.Fprintf(t, "slope of the last two thirds\t%.0f KiB/h\n", r.Slope()/1024)
+	_, _ = fmt.Fprintf(t, "slope of the last two thirds\t%.0f KiB/h, of the next collection %.0f KiB/h\n", r.Slope()/1024, r.HeapSlope()/1024)
 	return t.Flush()
 }
 
