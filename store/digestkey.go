@@ -12,8 +12,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"sark/internal/atomicfile"
 )
 
 // DigestKey signs the digests of a gateway.
@@ -64,23 +65,10 @@ func makeDigestKey(path string) (*DigestKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the digest key: %w", err)
 	}
-	if err := writeWhole(path, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})); err != nil {
+	if err := atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})); err != nil {
 		return nil, fmt.Errorf("keep the digest key: %w", err)
 	}
 	return &DigestKey{private}, nil
-}
-
-// writeWhole makes a file that is there whole or not at all, even after a power cut.
-func writeWhole(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new") // its mode is 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // Public is the part of the key that everybody may know.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sark/internal/atomicfile"
 	"sark/internal/authn"
 	"sark/store"
 )
@@ -45,11 +46,7 @@ func makeHashKey(path string) ([]byte, error) {
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("make the audit hash key: %w", err)
 	}
-	draft := path + ".new"
-	if err := os.WriteFile(draft, []byte(hex.EncodeToString(key)+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("keep the audit hash key: %w", err)
-	}
-	if err := os.Rename(draft, path); err != nil {
+	if err := atomicfile.Write(path, []byte(hex.EncodeToString(key)+"\n")); err != nil {
 		return nil, fmt.Errorf("keep the audit hash key: %w", err)
 	}
 	return key, nil
