@@ -42,6 +42,9 @@ type Options struct {
 	// WatchInterval is how often Bundle is looked at for changes. Zero takes DefaultWatchInterval, a negative one watches
 	// nothing.
 	WatchInterval time.Duration
+	// SequenceFile keeps the highest metadata.sequence of each bundle of OPA, so that an older one is refused after a restart
+	// too. Open fails when it cannot be read. Empty forgets them at the end; those of a local policy are never kept.
+	SequenceFile string
 	// Log hears of policies that come into force and of those that could not; nil discards.
 	Log *zap.Logger
 	// Metrics registers the engine's metrics; nil keeps them unregistered.
@@ -67,6 +70,8 @@ type Engine struct {
 	opa     *sdk.OPA
 	manager *plugins.Manager // set while sdk.New runs, before any bundle is activated
 	store   storage.Store    // the SDK's; decisions never read it
+
+	sequences *sequences // used under the store's write lock
 
 	changing sync.Mutex               // held by whoever replaces settings or active, so that active is under settings
 	settings atomic.Pointer[settings] // in force, or waiting for a policy
@@ -121,6 +126,12 @@ func (e *Engine) open(ctx context.Context, o Options) error {
 	if !NamesBundles(o.OPA) {
 		e.source = &source{path: o.Bundle}
 		before = e.source.fingerprint()
+	}
+	if e.source != nil {
+		o.SequenceFile = "" // whoever writes these files needs no number to go back
+	}
+	if e.sequences, err = openSequences(o.SequenceFile); err != nil {
+		return err
 	}
 	if err := e.startOPA(ctx, o.OPA); err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/sdk"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"go.uber.org/zap"
 )
 
 // localBundle is the name under which a local policy is activated.
@@ -103,11 +104,14 @@ func (e *Engine) rebuild(ctx context.Context, txn storage.Transaction, compiler 
 	}
 	p, err := newProgram(ctx, e.store, txn, compiler)
 	if err == nil {
-		err = p.succeeds(e.active.Load())
+		err = e.sequences.admit(p, e.active.Load())
 	}
 	if err != nil {
 		e.fail(failure{err: err})
 		return
+	}
+	if err := e.sequences.keep(p); err != nil { // a newer policy is not held up by that
+		e.log.Error("the number of a policy bundle is not kept: after a restart an older one would be taken", zap.Error(err))
 	}
 	e.install(p)
 }

@@ -114,39 +114,3 @@ func TestSignedBundles(t *testing.T) {
 		}
 	}
 }
-
-// TestNumberedBundles: a signed bundle whose manifest has a sequence gives way to a higher one only, and says so.
-func TestNumberedBundles(t *testing.T) {
-	var bundles bundleServer
-	server := httptest.NewServer(&bundles)
-	defer server.Close()
-	key := newSigningKey(t)
-	e := open(t, authz.Options{OPA: signedBundles(server.URL, key)})
-	for _, step := range []struct{ revision, metadata, inForce string }{
-		{"1", `{"sequence": "x"}`, ""},
-		{"1", `{}`, "1"},
-		{"2", `{"sequence": 9}`, "2"},
-		{"3", `{"sequence": 10}`, "3"},
-		{"2", `{"sequence": 9}`, "3"},
-		{"1", `{}`, "3"},
-		{"4", `{"sequence": 10.5}`, "3"},
-		{"3", `{"sequence": 10}`, "3"},
-		{"4", `{"sequence": 1764345600}`, "4"},
-		{"3", `{"sequence": 10}`, "4"},
-	} {
-		files := map[string]string{
-			"policy.rego": `package sark
-decision := {"allow": true, "rule": data.number}`,
-			"data.json": `{"number": "` + step.revision + `"}`,
-			".manifest": `{"revision": "` + step.revision + `", "metadata": ` + step.metadata + `}`,
-		}
-		bundles.serve(key.signFiles(t, files, nil))
-		err := e.Reload(t.Context())
-		if taken := step.revision == step.inForce; (err == nil) != taken || (e.LastError() == nil) != taken {
-			t.Errorf("%+v: error %v, last error %v", step, err, e.LastError())
-		}
-		if d := e.Decide(t.Context(), callTool(analyst(), `{}`)); d.Rule != step.inForce || d.Revision != step.inForce {
-			t.Errorf("%+v: decision %+v", step, d)
-		}
-	}
-}

@@ -21,6 +21,7 @@ const entryPoint = "data.sark.decision"
 // loaded one never sees another revision.
 type program struct {
 	revision string
+	bundles  []string         // their names
 	sequence map[string]int64 // of the bundles that name one
 	compiler *ast.Compiler
 	private  storage.Store       // a copy of the data, which nothing ever writes
@@ -52,7 +53,7 @@ func newProgram(ctx context.Context, from storage.Store, txn storage.Transaction
 	if err != nil {
 		return nil, err
 	}
-	sequence, err := readSequences(ctx, from, txn)
+	bundles, sequence, err := readSequences(ctx, from, txn)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,8 @@ func newProgram(ctx context.Context, from storage.Store, txn storage.Transaction
 		return nil, err
 	}
 	p := &program{
-		revision: revision, sequence: sequence, compiler: compiler, private: inmem.NewFromASTObject(data), blocks: callsNetwork(compiler),
+		revision: revision, bundles: bundles, sequence: sequence, compiler: compiler, private: inmem.NewFromASTObject(data),
+		blocks: callsNetwork(compiler),
 	}
 	return p, p.prepare(ctx)
 }

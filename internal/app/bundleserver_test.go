@@ -10,6 +10,8 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -49,13 +51,18 @@ func (b *bundles) offer(t *testing.T, body []byte) {
 // pack makes a bundle that allows everything, signed with the key.
 func pack(t *testing.T, key *ecdsa.PrivateKey, revision string) []byte {
 	t.Helper()
+	return packManifest(t, key, bundle.Manifest{Revision: revision})
+}
+
+func packManifest(t *testing.T, key *ecdsa.PrivateKey, manifest bundle.Manifest) []byte {
+	t.Helper()
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	module := []byte("package sark\n\ndecision := {\"allow\": true, \"rule\": \"bundle\"}\n")
 	b := bundle.Bundle{
-		Manifest: bundle.Manifest{Revision: revision},
+		Manifest: manifest,
 		Data:     map[string]any{},
 		Modules:  []bundle.ModuleFile{{URL: "policy.rego", Path: "/policy.rego", Raw: module}},
 	}
@@ -105,6 +112,46 @@ func TestBundleServer(t *testing.T) {
 		testkit.Eventually(t, step.name+": readiness", func() bool { // probes are answered from a check of a moment ago
 			return over(g.Admin, "").get(t, "/health/ready").Status == step.ready
 		})
+	}
+}
+
+// TestBundleServerRollsBack: a gateway that is started again denies everything rather than take an older signed bundle, and
+// takes it when its number was removed from the file in data_dir.
+func TestBundleServerRollsBack(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source bundles
+	server := httptest.NewServer(&source)
+	t.Cleanup(server.Close)
+	dir := dataDir(t)
+	file := configure(t, dir, testkit.NewMCPUpstream(t, testkit.MCPOptions{}).URL()+"/mcp", opaConfig(t, server.URL, key))
+	viewer := newKey(t, dir, "viewer")
+	numbered := func(n int) []byte {
+		return packManifest(t, key, bundle.Manifest{Revision: "r", Metadata: map[string]any{"sequence": n}})
+	}
+	for _, step := range []struct {
+		name     string
+		sequence int
+		allow    bool
+		call     int
+	}{
+		{"new", 10, false, 200},
+		{"old", 9, false, 403},
+		{"old, on purpose", 9, true, 200},
+	} {
+		if step.allow {
+			if err := os.Remove(filepath.Join(dir, "policy-sequences.json")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g := start(t, file)
+		source.offer(t, numbered(step.sequence))
+		if r := over(g.Proxy, viewer).post(t, "/mcp", toolCall("wipe")); r.Status != step.call {
+			t.Errorf("%s: a call gets %d %s, want %d", step.name, r.Status, r.Body, step.call)
+		}
+		g.stop(t)
 	}
 }
 

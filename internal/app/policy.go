@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,6 +12,9 @@ import (
 	"sark/authz"
 	"sark/configs"
 )
+
+// sequenceFile is where in data_dir the numbers of policy bundles are kept.
+const sequenceFile = "policy-sequences.json"
 
 // openPolicy opens the policy, and what listens to its decisions.
 func (g *gateway) openPolicy(ctx context.Context) error {
@@ -20,7 +24,7 @@ func (g *gateway) openPolicy(ctx context.Context) error {
 	}
 	o := authz.Options{
 		Bundle: g.c.Authz.Bundle, OPA: g.c.Authz.OPA, Timeout: g.c.Authz.Timeout, Location: zone,
-		PolicyConfig: g.c.Authz.PolicyConfig, Log: g.log, Metrics: g.metrics,
+		PolicyConfig: g.c.Authz.PolicyConfig, SequenceFile: filepath.Join(g.c.DataDir, sequenceFile), Log: g.log, Metrics: g.metrics,
 	}
 	if g.engine, err = authz.Open(ctx, o); err != nil {
 		return fmt.Errorf("%s: %w", PolicyKey(g.c), err)
