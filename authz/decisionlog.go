@@ -15,13 +15,16 @@ import (
 // errNoDecisionLogs is for an engine whose OPA configuration asks for no decision logs.
 var errNoDecisionLogs = errors.New("the OPA configuration has no decision_logs")
 
-// LogsDecisions reports whether the OPA configuration asks for decision logs.
-func (e *Engine) LogsDecisions() bool { return logs.Lookup(e.manager) != nil }
+// LogsDecisions reports whether the OPA configuration asks for decision logs, or may do so when it is discovered.
+func (e *Engine) LogsDecisions() bool { return e.discovers || logs.Lookup(e.manager) != nil }
 
 // LogDecision hands a decision to OPA's decision log plugin, which masks and drops by data.system.log, buffers and uploads
-// events in OPA's schema. It costs some 15 µs of processor time and more: call it off the way of requests.
+// events in OPA's schema. Until a configuration is discovered there is nothing to hand it to. It costs some 15 µs of processor time and more: call it off the way of requests.
 func (e *Engine) LogDecision(ctx context.Context, in *Input, d *Decision) error {
 	plugin := logs.Lookup(e.manager)
+	if plugin == nil && e.discovers {
+		return nil
+	}
 	if plugin == nil {
 		return errNoDecisionLogs
 	}

@@ -67,6 +67,8 @@ type Engine struct {
 	metrics *metrics
 	source  *source // nil when the OPA configuration names the bundles
 
+	discovers bool // the OPA configuration is to be discovered: it may ask for decision logs later
+
 	opa     *sdk.OPA
 	manager *plugins.Manager // set while sdk.New runs, before any bundle is activated
 	store   storage.Store    // the SDK's; decisions never read it
@@ -87,9 +89,18 @@ type Engine struct {
 
 // failure is why the latest policy is not in force.
 type failure struct {
-	err     error
-	fetched bool // the bundle could not be fetched or activated; the next fetch that succeeds ends the failure
+	err    error
+	origin origin
 }
+
+// origin says what has failed, and so what ends the failure.
+type origin int
+
+const (
+	ofProgram   origin = iota // the policy cannot come into force; one that does ends it
+	ofBundles                 // a bundle could not be fetched or activated; the next fetch that succeeds ends it
+	ofDiscovery               // the same of the configuration that says where bundles are
+)
 
 var (
 	errNoPolicy    = errors.New("no policy is loaded")
@@ -106,7 +117,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return nil, errTwoSources
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	e := &Engine{log: o.Log, stop: stop}
+	_, discovers := o.OPA["discovery"]
+	e := &Engine{log: o.Log, stop: stop, discovers: discovers}
 	if err := e.open(background, o); err != nil {
 		e.Close(ctx)
 		return nil, err
@@ -193,7 +205,7 @@ func (e *Engine) Reload(ctx context.Context) error {
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
 	if e.source == nil {
-		return e.triggerPlugin(ctx)
+		return e.fetch(ctx)
 	}
 	if e.source.path == "" {
 		return e.LastError()

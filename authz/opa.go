@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	opametrics "github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/plugins"
-	bundleplugin "github.com/open-policy-agent/opa/v1/plugins/bundle"
 	"github.com/open-policy-agent/opa/v1/sdk"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
@@ -50,7 +48,7 @@ func (e *Engine) startOPA(ctx context.Context, config map[string]any) error {
 	if err != nil {
 		return fmt.Errorf("start OPA: %w", err)
 	}
-	e.listenToPlugin()
+	e.listen()
 	return nil
 }
 
@@ -138,40 +136,4 @@ func (e *Engine) activate(ctx context.Context, b *bundle.Bundle) error {
 		return fmt.Errorf("activate policy bundle: %w", err)
 	}
 	return nil
-}
-
-// listenToPlugin hears of bundles that could not be downloaded, verified or activated: the SDK keeps the last good one and
-// stays "ready", so that nobody else would tell.
-func (e *Engine) listenToPlugin() {
-	p := bundleplugin.Lookup(e.manager)
-	if p == nil {
-		return
-	}
-	p.RegisterBulkListener(localBundle, e.fetched)
-}
-
-// fetched follows the plugin's attempts to fetch and activate bundles.
-func (e *Engine) fetched(all map[string]*bundleplugin.Status) {
-	for name, status := range all {
-		if status.Code != "" {
-			err := fmt.Errorf("bundle %q: %s", name, status.Message)
-			e.fail(failure{err: errors.Join(append([]error{err}, status.Errors...)...), fetched: true})
-			return
-		}
-	}
-	if f := e.failure.Load(); f != nil && f.fetched && e.failure.CompareAndSwap(f, nil) {
-		e.metrics.reloadHealthy.Set(1)
-	}
-}
-
-// triggerPlugin makes the SDK fetch its bundles now.
-func (e *Engine) triggerPlugin(ctx context.Context) error {
-	p := bundleplugin.Lookup(e.manager)
-	if p == nil {
-		return errors.New("the OPA configuration names no bundles")
-	}
-	if err := p.Trigger(ctx); err != nil {
-		return fmt.Errorf("fetch policy bundles: %w", err)
-	}
-	return e.LastError()
 }

@@ -135,7 +135,12 @@ func TestBundleFile(t *testing.T) {
 // packBundle makes the archive that "opa build" would make of the numbered policy.
 func packBundle(t *testing.T, n int) []byte {
 	t.Helper()
-	b, err := bundle.NewCustomReader(bundle.NewDirectoryLoader(writeFiles(t, numbered(n)))).Read()
+	return packFiles(t, numbered(n))
+}
+
+func packFiles(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	b, err := bundle.NewCustomReader(bundle.NewDirectoryLoader(writeFiles(t, files))).Read()
 	if err != nil {
 		t.Fatal(err)
 	}

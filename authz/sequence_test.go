@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -146,5 +147,35 @@ func TestSequenceThatCannotBeKept(t *testing.T) {
 	bundles.serve(key.signNumbered(t, "1", `{"sequence": 9}`))
 	if err := e.Reload(t.Context()); err == nil {
 		t.Error("an older bundle is taken after that")
+	}
+}
+
+// TestOlderBundleStaysRefused: a server that fails and then says that nothing has changed does not make a refused bundle the
+// one in force.
+func TestOlderBundleStaysRefused(t *testing.T) {
+	polls := newPollServer()
+	server := httptest.NewServer(polls)
+	t.Cleanup(server.Close)
+	key := newSigningKey(t)
+	e := open(t, authz.Options{OPA: signedBundles(server.URL, key)})
+	older := key.signNumbered(t, "1", `{"sequence": 9}`)
+	for _, step := range []struct {
+		name, etag string
+		body       []byte
+		ok         bool
+	}{
+		{"first", `"10"`, key.signNumbered(t, "2", `{"sequence": 10}`), true},
+		{"older", `"9"`, older, false},
+		{"nonsense", `"x"`, []byte("no archive"), false},
+		{"older, not modified", `"9"`, older, false},
+		{"newer", `"11"`, key.signNumbered(t, "2", `{"sequence": 11}`), true},
+	} {
+		polls.serve(step.body, step.etag)
+		if err := e.Reload(t.Context()); (err == nil) != step.ok || (e.LastError() == nil) != step.ok || e.Revision() != "2" {
+			t.Errorf("%s: error %v, last error %v, revision %q", step.name, err, e.LastError(), e.Revision())
+		}
+	}
+	if n := polls.answered(http.StatusNotModified); n != 1 {
+		t.Errorf("%d answers were 304, want 1", n)
 	}
 }
