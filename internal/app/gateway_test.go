@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
 	"sark/configs"
@@ -103,11 +104,19 @@ func startWatching(t *testing.T, file string) *gateway {
 
 func run(t *testing.T, o app.Options) *gateway {
 	t.Helper()
+	core, logs := observer.New(zap.WarnLevel)
+	g := runLogging(t, o, core)
+	g.logs = logs
+	return g
+}
+
+// runLogging is run with a log of the caller's.
+func runLogging(t *testing.T, o app.Options, core zapcore.Core) *gateway {
+	t.Helper()
 	began := time.Now()
 	ready := make(chan app.Addresses, 1)
 	ctx, cancel := context.WithCancel(context.Background())
-	core, logs := observer.New(zap.WarnLevel)
-	g := &gateway{cancel: cancel, ended: make(chan error, 1), logs: logs}
+	g := &gateway{cancel: cancel, ended: make(chan error, 1)}
 	o.Version, o.Log, o.Level, o.Ready = "1.2.3", zap.New(core), zap.NewAtomicLevel(), func(a app.Addresses) { ready <- a }
 	go func() { g.ended <- app.Run(ctx, o) }()
 	t.Cleanup(func() { g.stop(t) })
