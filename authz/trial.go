@@ -56,6 +56,15 @@ func NewTrial(ctx context.Context, b *bundle.Bundle, s Settings, allowed *ast.Ca
 	return t, nil
 }
 
+// Trial returns the policy in force, so that its evaluation can be watched, and its revision; nil when there is none.
+func (e *Engine) Trial() (t *Trial, revision string) {
+	s := e.active.Load()
+	if s == nil {
+		return nil, ""
+	}
+	return &Trial{program: s.program, settings: s.settings}, s.revision
+}
+
 // modulesOf returns the modules of a bundle by the names that their locations have.
 func modulesOf(b *bundle.Bundle) map[string]*ast.Module {
 	modules := make(map[string]*ast.Module, len(b.Modules))

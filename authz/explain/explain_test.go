@@ -99,8 +99,8 @@ func TestMissingInAHelper(t *testing.T) {
 func TestHidden(t *testing.T) {
 	list := `{"action": "tool:list", "principal": {"id": "ana", "roles": ["analyst"], "authenticated": true},
 		"server": {"name": "desk", "sensitivity_level": "medium"}, "mcp": {"phase": "call", "method": "tools/list"}}`
-	hidden, err := explain.Hidden(t.Context(), shipped(t), []byte(list), []authz.Tool{
-		{Name: "find", SensitivityLevel: "low", Known: true}, {Name: "wipe", SensitivityLevel: "critical", Known: true},
+	hidden, err := explain.Hidden(t.Context(), shipped(t), []byte(list), []explain.Tool{
+		{Name: "find", SensitivityLevel: "low"}, {Name: "wipe", SensitivityLevel: "critical"},
 	})
 	want := []explain.HiddenTool{{Name: "wipe", Rule: "main.not_granted", Reason: "your roles do not allow tool:invoke at sensitivity critical"}}
 	if diff := cmp.Diff(want, hidden); err != nil || diff != "" {

@@ -18,7 +18,7 @@ type HiddenTool struct {
 
 // Hidden asks about each tool as the gateway does when it filters the list that the document is about, and returns those that
 // the caller does not see.
-func Hidden(ctx context.Context, t *authz.Trial, document []byte, tools []authz.Tool) ([]HiddenTool, error) {
+func Hidden(ctx context.Context, t *authz.Trial, document []byte, tools []Tool) ([]HiddenTool, error) {
 	hidden := []HiddenTool{}
 	for _, tool := range tools {
 		question, err := listed(document, &tool)
@@ -37,7 +37,7 @@ func Hidden(ctx context.Context, t *authz.Trial, document []byte, tools []authz.
 }
 
 // listed turns the question for a list into the one for an item of it.
-func listed(document []byte, tool *authz.Tool) ([]byte, error) {
+func listed(document []byte, tool *Tool) ([]byte, error) {
 	var question map[string]json.RawMessage
 	if err := json.Unmarshal(document, &question); err != nil {
 		return nil, fmt.Errorf("read input document: %w", err)
@@ -49,7 +49,7 @@ func listed(document []byte, tool *authz.Tool) ([]byte, error) {
 		}
 	}
 	described := map[string]any{
-		"name": tool.Name, "sensitivity_level": tool.SensitivityLevel, "known": tool.Known, "read_only": tool.ReadOnly,
+		"name": tool.Name, "sensitivity_level": tool.SensitivityLevel, "known": true, "read_only": tool.ReadOnly,
 	}
 	message["phase"] = quoted(authz.PhaseList)
 	for key, value := range map[string]any{"action": mcp.ActionOf("tools/call"), "mcp": message, "tool": described} {

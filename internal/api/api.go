@@ -58,6 +58,13 @@ type Decider interface {
 // described with the server's level and Known false when the configuration says nothing about it.
 type Catalogue interface {
 	Describe(server, tool string) (s authz.Server, t authz.Tool, ok bool)
+	// Tools returns the tools that are described; ok is false when no server has this name.
+	Tools(server string) (tools []authz.Tool, ok bool)
+}
+
+// InputReader finds what recorded decisions were made on.
+type InputReader interface {
+	DecisionInput(ctx context.Context, decision uuid.UUID) (store.DecisionInput, bool, error)
 }
 
 // Health knows how the process is (see admin.Health).
@@ -80,6 +87,8 @@ type Options struct {
 	Cache Cache
 	// Policies knows the loaded bundles; nil when they are not listed.
 	Policies Policies
+	// Inputs knows the recorded inputs of decisions; nil when none is explained.
+	Inputs InputReader
 	// Catalogue knows the configured servers; nil when there are none.
 	Catalogue Catalogue
 	// Discoverer asks servers for their tools; nil turns discovery off.
@@ -106,7 +115,7 @@ type Options struct {
 // API answers the management API. All methods may be called from any goroutine.
 type API struct {
 	o          Options
-	validating chan struct{} // holds one while a policy is validated; whoever finds it full is refused
+	validating chan struct{} // holds one while a policy is validated or explained; whoever finds it full is refused
 }
 
 // New checks the options and returns the API.

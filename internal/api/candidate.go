@@ -64,13 +64,22 @@ func (a *API) validatePolicy(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
+	done, err := a.beginTrial()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return writeJSON(r.out, fasthttp.StatusOK, judgementOf(validation.Judge(ctx, c)))
+}
+
+// beginTrial lets one policy at a time be evaluated off the way of decisions; done ends it.
+func (a *API) beginTrial() (done func(), err error) {
 	select {
 	case a.validating <- struct{}{}:
-		defer func() { <-a.validating }()
+		return func() { <-a.validating }, nil
 	default:
-		return &Problem{Status: fasthttp.StatusTooManyRequests, Code: "busy", Detail: "Another policy is being validated"}
+		return nil, &Problem{Status: fasthttp.StatusTooManyRequests, Code: "busy", Detail: "Another policy is being validated or explained"}
 	}
-	return writeJSON(r.out, fasthttp.StatusOK, judgementOf(validation.Judge(ctx, c)))
 }
 
 // candidate checks the body and reads the cases.

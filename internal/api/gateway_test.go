@@ -86,6 +86,13 @@ func (catalogue) Describe(server, tool string) (authz.Server, authz.Tool, bool) 
 		authz.Tool{Name: tool, SensitivityLevel: "medium", Known: tool == "find_customer"}, true
 }
 
+func (catalogue) Tools(server string) ([]authz.Tool, bool) {
+	if server != "desk" {
+		return nil, false
+	}
+	return []authz.Tool{{Name: "find_customer", SensitivityLevel: "medium", Known: true}, {Name: "wipe", SensitivityLevel: "critical", Known: true}}, true
+}
+
 // anywhere allows this host, too.
 func anywhere() *endpoint.Networks {
 	return endpoint.NewNetworks([]netip.Prefix{

@@ -16,6 +16,8 @@ type Policies interface {
 	// LastError is why the latest policy is not in force.
 	LastError() error
 	Analysis() authz.Analysis
+	// Trial is the policy in force and its revision, for explanations; nil when there is none.
+	Trial() (*authz.Trial, string)
 }
 
 // policyList is the reply to GET /api/v1/policy/list.

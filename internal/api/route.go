@@ -41,6 +41,7 @@ const (
 	RouteCachePurge        = "cache.invalidate"
 	RoutePolicyList        = "policy.list"
 	RoutePolicyValidate    = "policy.validate"
+	RoutePolicyExplain     = "policy.explain"
 	RouteGatewayAuthorize  = "gateway.authorize"
 )
 
@@ -80,6 +81,7 @@ var table = [...]route{
 	{RoutePolicyEvaluate, fasthttp.MethodPost, "/api/v1/policy/evaluate", "policy:evaluate", "policy", true, false, (*API).evaluate},
 	{RoutePolicyList, fasthttp.MethodGet, "/api/v1/policy/list", "policy:read", "policy", true, false, (*API).listPolicies},
 	{RoutePolicyValidate, fasthttp.MethodPost, "/api/v1/policy/validate", "policy:validate", "policy", true, false, (*API).validatePolicy},
+	{RoutePolicyExplain, fasthttp.MethodGet, "/api/v1/policy/explain/{id}", "audit:read", "decision", true, false, (*API).explain},
 	{RouteGatewayAuthorize, fasthttp.MethodPost, "/api/v1/gateway/authorize", "policy:evaluate", "policy", true, false, (*API).authorize},
 	{RouteAuditEvents, fasthttp.MethodGet, "/api/v1/audit/events", "audit:read", "audit", true, false, (*API).listEvents},
 	{RouteAuditKeys, fasthttp.MethodGet, "/api/v1/audit/keys", "audit:read", "audit", true, false, (*API).auditKeys},

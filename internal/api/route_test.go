@@ -59,6 +59,7 @@ func TestRoute(t *testing.T) {
 		{"POST", "/api/v1/policy/evaluate", "", evaluate, 0},
 		{"GET", "/api/v1/policy/list", "", read("policy.list", "policy:read", "policy", ""), 0},
 		{"POST", "/api/v1/policy/validate", "", read("policy.validate", "policy:validate", "policy", ""), 0},
+		{"GET", "/api/v1/policy/explain/x1", "", read("policy.explain", "audit:read", "decision", "x1"), 0},
 		{"POST", "/api/v1/gateway/authorize/", "", read("gateway.authorize", "policy:evaluate", "policy", ""), 0},
 		{"POST", "/api/v1/policy/evaluate", `{"action":"a:b"}`, with(evaluate, "policy", "", `{"action":"a:b"}`), 0},
 		{"POST", "/api/v1/policy/evaluate", `{"user_id":"eve"}`, with(evaluate, "user", "eve", `{"user_id":"eve"}`), 0},

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+
 	"sark/authz"
 	"sark/proxy"
 )
@@ -14,6 +16,16 @@ func newCatalogue(servers []proxy.ServerOptions) catalogue {
 		c[s.Name] = s
 	}
 	return c
+}
+
+// Tools implements api.Catalogue.
+func (c catalogue) Tools(server string) ([]authz.Tool, bool) {
+	s, ok := c[server]
+	tools := slices.Clone(s.Tools)
+	for i := range tools {
+		_, tools[i], _ = c.Describe(server, tools[i].Name)
+	}
+	return tools, ok
 }
 
 // Describe implements api.Catalogue.

@@ -88,7 +88,7 @@ func (g *gateway) openAPI(context.Context) error {
 		return err
 	}
 	g.api, err = api.New(api.Options{
-		Registry: g.db, Audit: g.db, Rollups: g.db, Integrity: g.integrity, Decider: g.decider, Policies: g.engine, Health: g.health,
+		Registry: g.db, Audit: g.db, Rollups: g.db, Integrity: g.integrity, Decider: g.decider, Policies: g.engine, Inputs: g.db, Health: g.health,
 		Catalogue: &g.table, Discoverer: discoverer, Networks: g.table.allowed, Suggest: discover.Suggest, Lag: g.lag, Changed: g.changed, Cache: g.cacheForAPI(),
 		Version: g.o.Version, Environment: g.c.Environment, MaxBodyBytes: int(g.c.Proxy.MaxBodyBytes), Log: g.log,
 	})

@@ -78,6 +78,9 @@ func (t *table) Describe(server, tool string) (authz.Server, authz.Tool, bool) {
 	return t.version().known.Describe(server, tool)
 }
 
+// Tools implements api.Catalogue.
+func (t *table) Tools(server string) ([]authz.Tool, bool) { return t.version().known.Tools(server) }
+
 // check returns why the latest configuration is not in force.
 func (t *table) check(context.Context) error {
 	t.mu.Lock()

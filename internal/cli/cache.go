@@ -132,12 +132,17 @@ func (p *program) cachePurge(ctx context.Context, g gatewayFlags, purge api.Cach
 
 // cacheUnanswered explains why there was no answer.
 func cacheUnanswered(c *client, err error) error {
+	return noAnswer(c, err, "its cache", "with the role admin")
+}
+
+// noAnswer explains why a gateway did not answer about something, and which key may ask.
+func noAnswer(c *client, err error, about, key string) error {
 	var r *refusal
 	switch {
 	case errors.As(err, &r) && (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden):
-		return fmt.Errorf("%s refuses: %w; name a key with the role admin with --token-file", c.where, err)
+		return fmt.Errorf("%s refuses: %w; name a key %s with --token-file", c.where, err, key)
 	case errors.As(err, &r):
-		return fmt.Errorf("ask %s about its cache: %w", c.where, err)
+		return fmt.Errorf("ask %s about %s: %w", c.where, about, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s is for the gateway's own user only (%w); run this as that user, or use --api with a key", c.where, err)
 	}

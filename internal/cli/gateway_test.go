@@ -84,10 +84,11 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-func startGateway(t *testing.T, dir string) *gateway {
+func startGateway(t *testing.T, dir string, args ...string) *gateway {
 	t.Helper()
 	g := &gateway{dir: dir}
-	g.command = begin(t, []string{"SARK_API_LISTEN=127.0.0.1:0", "SARK_ADMIN_LISTEN=off"}, "serve", "--data-dir", dir)
+	g.command = begin(t, []string{"SARK_API_LISTEN=127.0.0.1:0", "SARK_ADMIN_LISTEN=off", "SARK_PROXY_LISTEN=127.0.0.1:0"},
+		append([]string{"serve", "--data-dir", dir}, args...)...)
 	for {
 		line := testkit.Wait(t, testkit.Patience, g.errs)
 		var entry struct{ Msg, API, Error string }

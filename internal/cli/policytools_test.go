@@ -102,33 +102,43 @@ func record(t *testing.T, dir, input string, allow bool) (decision, event uuid.U
 const wiping = `{"action":"tool:invoke","principal":{"id":"ana","roles":["analyst"],"authenticated":true},
 	"server":{"name":"desk"},"tool":{"name":"wipe","sensitivity_level":"high"},"mcp":{"phase":"call"},"recorded":{"arguments":"digest","arguments_hash":"a"}}`
 
+// TestPolicyExplain asks a gateway on this host and over TCP, the policy in force there and another.
 func TestPolicyExplain(t *testing.T) {
-	dir := t.TempDir()
+	dir := dataDir(t)
 	decision, event := record(t, dir, wiping, false)
+	g := startGateway(t, dir)
 	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir), 0,
-		"deny by r, policy old", "has changed since", "the arguments were not recorded", "main.not_granted", `grant["rbac.analyst"]`, `level in {"low", "medium"}`)
+		"deny by r, policy old", "another one has decided", "the arguments were not recorded", "main.not_granted", `grant["rbac.analyst"]`, `level in {"low", "medium"}`)
+	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir, "--bundle", bundleOf(t, readOnly, "")), 0,
+		"deny by no", "input.tool.read_only")
+	fragments(t, run(t, "policy", "explain", decision.String(), "--api", g.api), 1, "refuses", "audit:read", "--token-file")
+	fragments(t, run(t, "policy", "explain", uuid.NewString(), "--data-dir", dir), 1, "No decision has this id")
+	fragments(t, run(t, "policy", "explain", "x", "--data-dir", dir), 2, "no UUID")
 	fragments(t, run(t, "policy", "eval", "--event", event.String(), "--data-dir", dir), 0, "main.not_granted")
 	fragments(t, run(t, "policy", "eval", "--event", event.String(), "--input", "x", "--data-dir", dir), 2, "exclude each other")
-	fragments(t, run(t, "policy", "explain", uuid.NewString(), "--data-dir", dir), 1, "no decision")
-	fragments(t, run(t, "policy", "explain", "x", "--data-dir", dir), 2, "no UUID")
+	g.end(t)
+	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir), 1, "no gateway answers", "sark serve")
 }
 
 // TestPolicyExplainUnrecorded: what the trail knows is told when the input was not recorded.
 func TestPolicyExplainUnrecorded(t *testing.T) {
-	dir := t.TempDir()
+	dir := dataDir(t)
 	decision, event := record(t, dir, "", false)
-	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir), 1, "was not recorded", "tool:invoke of desk/wipe for ana")
+	startGateway(t, dir)
+	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir), 1,
+		"was not recorded", "authz.inputs.sample", "tool:invoke of desk/wipe for ana")
 	fragments(t, run(t, "policy", "eval", "--event", event.String(), "--data-dir", dir), 1, "was not recorded")
 }
 
 func TestPolicyExplainList(t *testing.T) {
-	dir := t.TempDir()
+	dir := dataDir(t)
 	config := writeFile(t, "sark.yaml", `
 data_dir: `+dir+`
 proxy: {servers: [{name: desk, url: "http://127.0.0.1:1/mcp", tools: [{name: find, sensitivity_level: low}, {name: wipe, sensitivity_level: critical}]}]}
 `)
 	list := strings.ReplaceAll(strings.ReplaceAll(wiping, "tool:invoke", "tool:list"), `"tool":{"name":"wipe","sensitivity_level":"high"},`, "")
 	decision, _ := record(t, dir, list, true)
+	startGateway(t, dir, "--config", config)
 	r := run(t, "policy", "explain", decision.String(), "--config", config)
 	fragments(t, r, 0, "hidden", "wipe by main.not_granted", "protocol.lifecycle")
 	if strings.Contains(r.Out, "find by") {
