@@ -25,6 +25,12 @@ type JWT struct {
 	// JWKSURL is where the issuer publishes its keys (RFC 7517): https, or http
 	// on loopback.
 	JWKSURL string `key:"jwks_url" reload:"live"`
+	// AllowedNetworks lists the networks (CIDR) that the host of jwks_url may
+	// resolve to. Empty allows every address but this host, its link,
+	// multicast, what is reserved, and where clouds keep the metadata of a
+	// machine; one of these is allowed only by a network that lies within it. A
+	// host that is written as loopback has to be there.
+	AllowedNetworks []string `key:"allowed_networks" reload:"live"`
 	// Key holds fixed public keys instead of jwks_url: PEM blocks, or a JWKS
 	// document. Shared and private keys are refused.
 	Key string `key:"key" reload:"live" secret:"true"`

@@ -86,6 +86,7 @@ func checkJWT(issues *Issues, j JWT) {
 	case !publicKey(j.Key):
 		issues.add("authn.jwt.key", "must be a public key: PEM blocks or a JWKS document")
 	}
+	checkNetworks(issues, "authn.jwt.allowed_networks", j.AllowedNetworks)
 	checkAlgorithms(issues, j.Algorithms)
 	checkScopes(issues, j.Scopes)
 }

@@ -96,8 +96,8 @@ func credentials(c *configs.Config, keys authn.KeyFinder) (authn.Options, error)
 		}
 		o.JWT = &authn.JWTOptions{
 			Issuer: j.Issuer, Audience: j.Audience, Key: []byte(j.Key), JWKSURL: j.JWKSURL, Leeway: leeway, Algorithms: j.Algorithms,
-			KeysLife: j.KeysLife,
-			Claims:   authn.ClaimNames{Roles: j.Claims.Roles, Teams: j.Claims.Teams, Scopes: j.Claims.Scopes},
+			KeysLife: j.KeysLife, Control: issuerControl(j),
+			Claims: authn.ClaimNames{Roles: j.Claims.Roles, Teams: j.Claims.Teams, Scopes: j.Claims.Scopes},
 		}
 	}
 	if m := c.Authn.MTLS; len(m.TrustDomains) > 0 || len(m.Names) > 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -65,12 +66,15 @@ func (a *Authenticator) Close() {
 	}
 }
 
-// Ready returns nil when every kind of credential can be checked, and else what is missing.
+// Ready returns nil when every kind of credential can be checked, and else what is missing and why.
 func (a *Authenticator) Ready() error {
-	if a.tokens != nil && a.tokens.current() == nil {
-		return errNoKeys
+	if a.tokens == nil || a.tokens.current() != nil {
+		return nil
 	}
-	return nil
+	if err := a.tokens.remote.why(); err != nil { // static keys are always there
+		return fmt.Errorf("%w: %w", errNoKeys, err)
+	}
+	return errNoKeys
 }
 
 // Authenticate returns who sends a request with these credentials. The error, if any, is an *Error; the principal is nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -53,6 +54,9 @@ type JWTOptions struct {
 	JWKSURL string
 	// Transport fetches the JWKS; default a transport of its own that honours the proxy variables of the environment.
 	Transport http.RoundTripper
+	// Control is asked about each address of the issuer after its name was resolved, before it is connected to
+	// (net.Dialer.Control); nil allows all. A proxy of the environment resolves names by itself and is not asked about.
+	Control func(network, address string, c syscall.RawConn) error
 	// Refresh is how often the JWKS is fetched. Default 5 minutes, which is also the longest a withdrawn key still works.
 	Refresh time.Duration
 	// KeysLife is how long the keys of the JWKS stay in force while they cannot be fetched again: a key that was withdrawn

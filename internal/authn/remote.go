@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -36,7 +37,8 @@ type remoteKeys struct {
 	life    time.Duration
 	unknown time.Duration
 	set     atomic.Pointer[keySet]
-	wake    chan struct{} // capacity 1; when full, a fetch is already due
+	failure atomic.Pointer[error] // of the last fetch, which may be none; nil before the first
+	wake    chan struct{}         // capacity 1; when full, a fetch is already due
 	cancel  context.CancelFunc
 	done    chan struct{}
 
@@ -53,12 +55,7 @@ func openRemoteKeys(o JWTOptions) (*remoteKeys, error) {
 	}
 	transport := o.Transport
 	if transport == nil {
-		transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DisableKeepAlives:      true, // one fetch in minutes: an idle connection would only be in the way of Close
-			MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2:      true,
-		}
+		transport = newTransport(u, o.Control)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &remoteKeys{
@@ -76,6 +73,22 @@ func openRemoteKeys(o JWTOptions) (*remoteKeys, error) {
 	return r, nil
 }
 
+// newTransport returns what fetches keys from u. Each connection is checked by control when the name of its host is resolved,
+// unless the environment names a proxy for u: then all connections are to that, since redirects stay on the host of u.
+func newTransport(u *url.URL, control func(network, address string, c syscall.RawConn) error) *http.Transport {
+	dialer := &net.Dialer{Control: control}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err == nil && proxy != nil {
+		dialer.Control = nil
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		DisableKeepAlives:      true, // one fetch in minutes: an idle connection would only be in the way of Close
+		MaxResponseHeaderBytes: 64 << 10,
+		ForceAttemptHTTP2:      true,
+	}
+}
+
 // close stops the goroutine and waits for it.
 func (r *remoteKeys) close() {
 	r.cancel()
@@ -84,6 +97,14 @@ func (r *remoteKeys) close() {
 
 // current returns the last good keys, nil when there have been none yet.
 func (r *remoteKeys) current() *keySet { return r.set.Load() }
+
+// why returns why the last fetch failed, nil when it did not.
+func (r *remoteKeys) why() error {
+	if err := r.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // refreshed asks for the keys to be fetched again and waits until that has happened, ctx has ended or two seconds have
 // passed. It returns at once when the last fetch that was asked for is too recent.
@@ -129,7 +150,9 @@ func (r *remoteKeys) run(ctx context.Context) {
 	var confirmed time.Time // when the keys were fetched last
 	for {
 		next := r.refresh
-		if err := r.fetchGuarded(ctx); err != nil {
+		err := r.fetchGuarded(ctx)
+		r.failure.Store(&err)
+		if err != nil {
 			next = min(retry, r.refresh)
 			retry = min(2*retry, lastRetry)
 			next = min(next, r.expire(confirmed))

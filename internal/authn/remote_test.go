@@ -2,10 +2,13 @@ package authn_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -236,6 +239,46 @@ func TestRedirects(t *testing.T) {
 	i.do(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) })
 	if _, err := present(t, a, freshToken(t, "rsa")); code(t, err) != authn.CodeInvalidToken {
 		t.Errorf("redirected in circles: %v", err)
+	}
+}
+
+// TestControl: every connection to the issuer is asked about after its name was resolved, those of redirects too, so that a
+// name that leads elsewhere the second time leads nowhere.
+func TestControl(t *testing.T) {
+	for name, limit := range map[string]int64{"refused": 0, "refused after a redirect": 1} {
+		t.Run(name, func(t *testing.T) {
+			i := newIssuer(t)
+			doc := jwks(t, testKeys()["ed"].jwk())
+			i.do(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/moved" {
+					http.Redirect(w, r, "/moved", http.StatusFound)
+					return
+				}
+				_, _ = w.Write(doc)
+			})
+			var dials atomic.Int64
+			a := remote(t, i, func(o *authn.JWTOptions) {
+				o.Refresh = time.Hour
+				o.Control = func(_, address string, _ syscall.RawConn) error {
+					if "http://"+address != i.URL {
+						t.Errorf("asked about %s", address)
+					}
+					if dials.Add(1) > limit {
+						return errors.New("not this address")
+					}
+					return nil
+				}
+			})
+			if _, err := present(t, a, freshToken(t, "ed")); code(t, err) != authn.CodeUnavailable {
+				t.Errorf("a token: %v", err)
+			}
+			if err := a.Ready(); err == nil || !strings.Contains(err.Error(), "not this address") {
+				t.Errorf("ready: %v, want why there are no keys", err)
+			}
+			if n := i.fetches.Load(); n != limit {
+				t.Errorf("the issuer was asked %d times, want %d", n, limit)
+			}
+		})
 	}
 }
 
