@@ -67,7 +67,7 @@ func (a *API) recordedDecision(ctx context.Context, id uuid.UUID) (*explain.Reco
 	}
 	missing := &Problem{
 		Status: fasthttp.StatusNotFound, Code: "not_found",
-		Detail: "No decision has this id; one of the last seconds may be on its way into the store",
+		Detail: "No decision has this id; an event has that of its decision in decision_id, and one of the last seconds may be on its way",
 	}
 	if len(page.Items) > 0 {
 		e := &page.Items[0]

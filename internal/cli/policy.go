@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -127,6 +128,9 @@ func (p *program) readInput(name string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(from, maxInput+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the input: %w", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, errors.New("the input is empty: give a JSON object with --input FILE or on standard input, or --event ID")
 	}
 	if len(text) > maxInput {
 		return nil, fmt.Errorf("read the input: longer than %d bytes", maxInput)

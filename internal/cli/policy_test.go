@@ -61,6 +61,9 @@ decision := {
 			compare(t, test.want, r)
 		})
 	}
+	t.Run("empty input", func(t *testing.T) {
+		fragments(t, runWith(t, nil, "\n", "policy", "eval"), 1, "the input is empty", "--input FILE")
+	})
 	t.Run("input that is no object", func(t *testing.T) {
 		r := runWith(t, nil, `[1]`, "policy", "eval")
 		if r.Code != 1 || r.Out != "" || r.Err == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,8 +115,16 @@ func (p *program) printExplanation(e *explain.Report) error {
 	for _, r := range e.Held {
 		rows = append(rows, []string{"held", fmt.Sprintf("%s at %s:%d", r.Name, r.File, r.Line)})
 	}
+	others := 0
 	for i := range e.Failed {
+		if strings.Contains(e.Failed[i].Stopped, "input.action") {
+			others++
+			continue
+		}
 		rows = append(rows, []string{"not", failure(&e.Failed[i])})
+	}
+	if others > 0 {
+		rows = append(rows, []string{"not", fmt.Sprintf("%d rules about other actions (--output json lists them)", others)})
 	}
 	for _, h := range e.Hidden {
 		rows = append(rows, []string{"hidden", fmt.Sprintf("%s by %s: %s", h.Name, h.Rule, h.Reason)})

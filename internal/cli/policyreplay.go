@@ -127,6 +127,14 @@ func (p *program) printReplay(r *replay.Report, revision string, asJSON bool) er
 	return nil
 }
 
+// named is the name of a rule, which an undefined decision has not.
+func named(rule string) string {
+	if rule == "" {
+		return "none"
+	}
+	return rule
+}
+
 func (p *program) printFlips(r *replay.Report, revision string) error {
 	t := &table{out: p.stdout}
 	if len(r.Flips) > 0 {
@@ -142,7 +150,7 @@ func (p *program) printFlips(r *replay.Report, revision string) error {
 		if tool == "" {
 			tool = f.Action
 		}
-		row := []string{f.User, tool, f.Server, f.Timestamp.UTC().Format(time.RFC3339), change, f.FromRule + " -> " + f.ToRule, f.DecisionID}
+		row := []string{f.User, tool, f.Server, f.Timestamp.UTC().Format(time.RFC3339), change, named(f.FromRule) + " -> " + named(f.ToRule), f.DecisionID}
 		if err := t.write(row); err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func decisionOf(ctx context.Context, db app.Database, id uuid.UUID) (uuid.UUID, 
 		return uuid.Nil, err
 	}
 	if len(page.Items) == 0 {
-		return uuid.Nil, fmt.Errorf("no event %s is on the trail", id)
+		return uuid.Nil, fmt.Errorf("no event %s is on the trail; sark audit query prints the ids of events, which are not those of decisions", id)
 	}
 	if page.Items[0].DecisionID == uuid.Nil {
 		return uuid.Nil, fmt.Errorf("event %s is of an exchange that ended before a decision", id)

@@ -108,7 +108,7 @@ func TestPolicyExplain(t *testing.T) {
 	decision, event := record(t, dir, wiping, false)
 	g := startGateway(t, dir)
 	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir), 0,
-		"deny by r, policy old", "another one has decided", "the arguments were not recorded", "main.not_granted", `grant["rbac.analyst"]`, `level in {"low", "medium"}`)
+		"deny by r, policy old", "another one has decided", "the arguments were not recorded", "main.not_granted", `grant["rbac.analyst"]`, `level in {"low", "medium"}`, "rules about other actions")
 	fragments(t, run(t, "policy", "explain", decision.String(), "--data-dir", dir, "--bundle", bundleOf(t, readOnly, "")), 0,
 		"deny by no", "input.tool.read_only")
 	fragments(t, run(t, "policy", "explain", decision.String(), "--api", g.api), 1, "refuses", "audit:read", "--token-file")
@@ -153,6 +153,8 @@ func TestPolicyReplay(t *testing.T) {
 	fragments(t, run(t, "policy", "replay", "--bundle", candidate, "--data-dir", dir), 1,
 		"ana", "wipe", "allow -> deny", "r -> no", "1 decisions asked, 1 would be different")
 	fragments(t, run(t, "policy", "replay", "--bundle", candidate, "--since", "2999-01-01T00:00:00Z", "--data-dir", dir), 1, "nothing is known")
+	silent := bundleOf(t, "package sark\n\ndecision := {\"allow\": true} if input.action == \"tool:never\"\n", "")
+	fragments(t, run(t, "policy", "replay", "--bundle", silent, "--data-dir", dir), 1, "r -> none")
 	fragments(t, run(t, "policy", "replay"), 2, "--bundle")
 	same := `{"decision_id":"1","timestamp":"2026-01-01T00:00:00Z","allow":false,"rule":"x","input":{}}`
 	fragments(t, runWith(t, nil, same, "policy", "replay", "--bundle", candidate, "--inputs", "-"), 0, "1 decisions asked, 0 would be different")
