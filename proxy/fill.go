@@ -113,7 +113,7 @@ func (h *Handler) forget(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), invalidateTimeout)
 	defer cancel()
 	if err := h.o.Cache.Invalidate(ctx, name); err != nil {
-		h.o.Log.Warn("an invalidation is tried again", zap.String("server", name), zap.Error(err))
+		h.o.Log.Warn("an invalidation is tried again", zap.String("server_name", name), zap.Error(err))
 	}
 }
 

@@ -195,7 +195,7 @@ func (h *Handler) probe(ctx context.Context, s *server) {
 	}
 	changed, down := u.health.record(err, u.o.Health)
 	if changed {
-		h.o.Log.Warn("the health of a server has changed", zap.String("server", s.name), zap.Bool("up", !down), zap.Error(err))
+		h.o.Log.Warn("the health of a server has changed", zap.String("server_name", s.name), zap.Bool("up", !down), zap.Error(err))
 	}
 	if h.o.OnHealth != nil && (changed || down != (s.state == ServerUnhealthy)) {
 		r := s.report(time.Now())

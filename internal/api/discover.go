@@ -65,7 +65,7 @@ func (a *API) discoverTools(ctx context.Context, r *request) error {
 func (a *API) discover(ctx context.Context, s *store.Server) *discovery {
 	tools, err := a.o.Discoverer.Discover(ctx, s.Transport, s.Endpoint)
 	if err != nil {
-		a.o.Log.Info("discovery failed", zap.String("server", s.Name), zap.Error(err))
+		a.o.Log.Info("discovery failed", zap.String("server_name", s.Name), zap.Error(err))
 		out := &discovery{Status: "failed", Code: "unreachable", Added: []string{}, Changed: []string{}, Missing: []string{}}
 		var told *DiscoveryError
 		if errors.As(err, &told) {

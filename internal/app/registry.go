@@ -50,7 +50,7 @@ func (g *gateway) routable(v *version) []proxy.ServerOptions {
 			err = errNoPath
 		}
 		if err != nil {
-			g.log.Warn("a registered server is not served", zap.String("server", s.Name), zap.Error(err))
+			g.log.Warn("a registered server is not served", zap.String("server_name", s.Name), zap.Error(err))
 			continue
 		}
 		out = append(out, o)
@@ -201,7 +201,7 @@ func (g *gateway) onHealth(h proxy.ServerHealth) {
 	defer cancel()
 	changed, err := g.changeStatus(ctx, h.ID, from, to)
 	if err != nil {
-		g.log.Warn("note the health of a server", zap.String("server", h.Name), zap.Error(err))
+		g.log.Warn("note the health of a server", zap.String("server_name", h.Name), zap.Error(err))
 		return
 	}
 	if changed {

@@ -35,7 +35,7 @@ func (g *gateway) openSpool(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	g.log.Info("the audit trail is signed", zap.String("public_key", store.FormatPublicKey(g.signer.Public())), zap.Stringer("writer", g.spool.Writer()))
+	g.log.Info("the audit trail is signed", zap.String("public_key", store.FormatPublicKey(g.signer.Public())), zap.Stringer("writer_id", g.spool.Writer()))
 	file, err := g.openDigestFile()
 	if err != nil {
 		return err
