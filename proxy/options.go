@@ -59,7 +59,7 @@ type Options struct {
 	MaxBatch int
 	// MaxBody is the largest accepted body in bytes; default 4 MiB.
 	MaxBody int
-	// MaxConcurrent is how many requests are served at once, streams included; default 10,000.
+	// MaxConcurrent is how many requests are served at once, streams included; default 16,384.
 	MaxConcurrent int
 	// MaxBuffered is the largest reply in bytes that is read as a whole to be filtered; default 16 MiB.
 	MaxBuffered int
@@ -72,7 +72,7 @@ type Options struct {
 	MaxStreamAge time.Duration
 	// Heartbeat is how often a silent event stream gets a comment; default 15 s.
 	Heartbeat time.Duration
-	// WriteTimeout is how long one write to a client may take; default 30 s.
+	// WriteTimeout is how long one write to a client may take; default 1 min.
 	WriteTimeout time.Duration
 	// Intent says which exchanges record an intent before the first upstream byte: "effects" (default), "all", "none".
 	Intent string
@@ -110,14 +110,14 @@ type Options struct {
 
 func (o *Options) defaults() {
 	setDefault(&o.MaxBody, 4<<20)
-	setDefault(&o.MaxConcurrent, 10_000)
+	setDefault(&o.MaxConcurrent, 16384)
 	setDefault(&o.MaxBuffered, 16<<20)
 	setDefault(&o.MaxBatch, 100)
 	setDefault(&o.MaxStreams, 100)
 	setDefault(&o.MaxHeldBytes, 64<<20)
 	setDefault(&o.MaxStreamAge, 24*time.Hour)
 	setDefault(&o.Heartbeat, 15*time.Second)
-	setDefault(&o.WriteTimeout, 30*time.Second)
+	setDefault(&o.WriteTimeout, time.Minute)
 	setDefault(&o.OpenAfter, 10*time.Second)
 	setDefault(&o.Intent, "effects")
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")

@@ -21,9 +21,9 @@ const writeBuffer = 3 << 10
 type ListenerOptions struct {
 	// ReadTimeout is how long a request may take to arrive; default 30 s.
 	ReadTimeout time.Duration
-	// IdleTimeout is how long a connection may wait for its next request; default 60 s.
+	// IdleTimeout is how long a connection may wait for its next request; default 2 min.
 	IdleTimeout time.Duration
-	// WriteTimeout is how long a write may take; default 30 s. Streams renew it.
+	// WriteTimeout is how long a write may take; default 1 min. Streams renew it.
 	WriteTimeout time.Duration
 	// MaxHeader is the largest request header in bytes; default 16 KiB.
 	MaxHeader int
@@ -57,8 +57,8 @@ type Server struct {
 // NewServer returns a server for h.
 func NewServer(h *Handler, o ListenerOptions) *Server {
 	setDefault(&o.ReadTimeout, 30*time.Second)
-	setDefault(&o.IdleTimeout, time.Minute)
-	setDefault(&o.WriteTimeout, 30*time.Second)
+	setDefault(&o.IdleTimeout, 2*time.Minute)
+	setDefault(&o.WriteTimeout, time.Minute)
 	setDefault(&o.MaxHeader, 16<<10)
 	setDefault(&o.MaxBody, 4<<20)
 	if o.Log == nil {

@@ -269,6 +269,34 @@ func TestLiveKeys(t *testing.T) {
 	}
 }
 
+// TestDefaultsAgree compares what the data plane takes for options that nobody sets with the defaults of the configuration:
+// who reads either should be right about both.
+func TestDefaultsAgree(t *testing.T) {
+	dir := shortDir(t)
+	g := running(t, func() (*configs.Loaded, error) {
+		return configs.Load(configs.Options{Flags: map[string]any{
+			"data_dir": dir, "proxy.listen": "127.0.0.1:0", "api.listen": "off", "admin.listen": "off",
+			"proxy.servers": `[{"name":"desk","url":"http://127.0.0.1:1/mcp"}]`,
+		}})
+	})
+	configured := proxied(func(o proxy.Options) proxy.Options { return o })(g).(proxy.Options)
+	h, err := proxy.New(proxy.Options{Authenticator: configured.Authenticator, Decider: configured.Decider, Recorder: configured.Recorder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+
+	want, got := reflect.ValueOf(configured), reflect.ValueOf(h.Options())
+	for i := range want.NumField() {
+		switch want.Field(i).Kind() {
+		case reflect.Int, reflect.Int64, reflect.String:
+			if !want.Field(i).Equal(got.Field(i)) {
+				t.Errorf("the default of proxy.Options.%s is %v, that of the configuration %v", want.Type().Field(i).Name, got.Field(i), want.Field(i))
+			}
+		}
+	}
+}
+
 // shortDir is a directory whose path is short enough for a unix socket in it.
 func shortDir(t *testing.T) string {
 	t.Helper()
