@@ -17,6 +17,10 @@ import (
 // holds as many. A reply in memory that is longer goes out by one writev, without a copy.
 const writeBuffer = 3 << 10
 
+// keptBody is how many bytes of memory a connection keeps for the body of its next request, and of its next reply. fasthttp would
+// keep the largest that there was until the connection ends, which a client could have any number of.
+const keptBody = freeBytes
+
 // ListenerOptions are the limits of a listener.
 type ListenerOptions struct {
 	// ReadTimeout is how long a request may take to arrive; default 30 s.
@@ -56,6 +60,7 @@ type Server struct {
 
 // NewServer returns a server for h.
 func NewServer(h *Handler, o ListenerOptions) *Server {
+	fasthttp.SetBodySizePoolLimit(keptBody, keptBody) // of the whole process
 	setDefault(&o.ReadTimeout, 30*time.Second)
 	setDefault(&o.IdleTimeout, 2*time.Minute)
 	setDefault(&o.WriteTimeout, time.Minute)
