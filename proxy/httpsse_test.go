@@ -68,6 +68,33 @@ func TestOldTransport(t *testing.T) {
 	}
 }
 
+// TestOldTransportOnOnePath: where a server takes messages on the path of its stream, the session in the query is nobody's but
+// its owner's either.
+func TestOldTransportOnOnePath(t *testing.T) {
+	t.Parallel()
+	g := oldServer(t, "/mcp?sessionId=s-1")
+	stream := g.Dial(t)
+	stream.Send("GET", "/mcp", "", bearer("analyst"), "Accept: text/event-stream")
+	first, _ := stream.ReadHead().ReadEvent()
+	c := g.Dial(t)
+	for _, tt := range []struct {
+		role, target string
+		want         int
+	}{
+		{"admin", "/mcp" + first.Data, 404},
+		{"admin", "/mcp?sessionId=s-1", 404},
+		{"admin", "/desk/mcp?a=1&session%49d=s-1", 404},
+		{"analyst", "/mcp" + first.Data, 202},
+		{"analyst", "/mcp?sessionId=s-1", 202},
+		{"admin", "/mcp?tenant=1", 202},
+	} {
+		c.Post(tt.target, toolCall, bearer(tt.role))
+		diff(t, tt.role+" "+tt.target, tt.want, c.ReadReply().Status)
+	}
+	stream.Close()
+	g.AwaitEvents(t, 8)
+}
+
 // TestOldTransportElsewhere: an address on another host would lead the client past the gateway.
 func TestOldTransportElsewhere(t *testing.T) {
 	for _, address := range []string{"http://evil.example/messages", "//evil.example/messages", "http://user@HOST/messages", "mailto:a@b", "https://HOST:1/x", ""} {

@@ -97,6 +97,7 @@ type upstream struct {
 	health         health
 	static         []byte     // the Authorization header of UpstreamOptions.Token; nil for none
 	exchanger      *exchanger // nil: switched off
+	names          addressNames
 }
 
 func newUpstream(e endpoint, o UpstreamOptions) *upstream {
