@@ -67,7 +67,11 @@ func (p Place) give(dir, program string) (string, error) {
 	})
 }
 
+// copyFile copies a program. Nobody forks meanwhile: a child would hold the copy open for writing until it runs its own
+// program, and who starts the copy before gets ETXTBSY (golang/go#22315).
 func copyFile(from, to string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	source, err := os.Open(from) //nolint:gosec // G304: the program that the harness named.
 	if err != nil {
 		return err
