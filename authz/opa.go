@@ -66,7 +66,7 @@ func (e *Engine) initialBundles() (map[string]*bundle.Bundle, error) {
 // newStore makes the SDK's store. It holds data as AST values: the default store would convert all data that a rule
 // iterates over for every query.
 func (e *Engine) newStore(ctx context.Context) error {
-	e.store = inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
+	e.store = terms{inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)).(termStore)}
 	err := storage.Txn(ctx, e.store, storage.WriteParams, func(txn storage.Transaction) error {
 		_, err := e.store.Register(ctx, txn, storage.TriggerConfig{OnCommit: e.onCommit})
 		return err
@@ -75,6 +75,22 @@ func (e *Engine) newStore(ctx context.Context) error {
 		return fmt.Errorf("register store trigger: %w", err)
 	}
 	return nil
+}
+
+// termStore is what OPA's store in memory can do.
+type termStore interface {
+	storage.Store
+	storage.MakeDirer
+}
+
+// terms is a store that shows what was committed to its triggers as it holds it. OPA's plugin manager does not ask for
+// that, and so all data would be converted to Go maps at every commit, for the modules in WebAssembly that we do not have.
+type terms struct{ termStore }
+
+// Register implements storage.Trigger.
+func (s terms) Register(ctx context.Context, txn storage.Transaction, c storage.TriggerConfig) (storage.TriggerHandle, error) {
+	c.SkipDataConversion = true
+	return s.termStore.Register(ctx, txn, c)
 }
 
 // attach borrows the SDK's plugin manager. It runs inside sdk.New, before the manager activates anything.
