@@ -72,5 +72,5 @@ func (e *Engine) EvalJSON(ctx context.Context, input []byte) (Decision, error) {
 // finish gives a decision its id and counts it.
 func (e *Engine) finish(d *Decision, now time.Time) {
 	e.metrics.decided(d)
-	d.ID = newID(now)
+	stamp(&d.ID, now)
 }

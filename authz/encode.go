@@ -52,25 +52,11 @@ func appendList(b []byte, items []string) []byte {
 	return b
 }
 
-func appendListIf(b []byte, present bool, items []string) []byte {
-	if !present {
-		return append(b, tagAbsent)
-	}
-	return appendList(b, items)
-}
-
 func appendBool(b []byte, v bool) []byte {
 	if v {
 		return append(b, tagTrue)
 	}
 	return append(b, tagFalse)
-}
-
-func appendBoolIf(b []byte, present, v bool) []byte {
-	if !present {
-		return append(b, tagAbsent)
-	}
-	return appendBool(b, v)
 }
 
 // appendAddress encodes an address as policies see it: an IPv4 address within IPv6 is an IPv4 address.

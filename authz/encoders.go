@@ -6,83 +6,152 @@ import (
 	"sark/internal/authn"
 )
 
-// append encodes a field as the document shows it, nothing else of the input: a field of an object that does not apply is
-// absent. The version is the same in every document. It is one switch because it is on the way of every request, and a
-// jump costs less than a call.
-func (q *question) append(b []byte, f field) []byte {
-	switch f {
-	case fieldAction:
-		return appendText(b, action(q.in))
-	case fieldVersion:
-		return b
-	case fieldServerID:
-		return q.server(b, q.in.Server.ID)
-	case fieldServerName:
-		return q.server(b, q.in.Server.Name)
-	case fieldServerSensitivity:
-		return q.server(b, q.in.Server.SensitivityLevel)
-	case fieldServerTeams:
-		return appendListIf(b, q.in.Server.applies(), q.in.Server.Teams)
-	case fieldServerOwnerID:
-		return q.server(b, q.in.Server.OwnerID)
-	case fieldServerStatus:
-		return q.server(b, q.in.Server.Status)
-	case fieldToolName:
-		return q.tool(b, q.in.Tool.Name)
-	case fieldToolSensitivity:
-		return q.tool(b, q.in.Tool.SensitivityLevel)
-	case fieldToolKnown:
-		return appendBoolIf(b, q.in.Tool.applies(), q.in.Tool.Known)
-	case fieldToolReadOnly:
-		return appendBoolIf(b, q.in.Tool.applies(), q.in.Tool.ReadOnly)
-	case fieldResourceType:
-		return q.resource(b, q.in.Resource.Type)
-	case fieldResourceID:
-		return q.resource(b, q.in.Resource.ID)
-	case fieldResourceSensitivity:
-		return q.resource(b, q.in.Resource.SensitivityLevel)
-	case fieldResourceTeams:
-		return appendListIf(b, q.in.Resource.applies(), q.in.Resource.Teams)
-	case fieldResourceOwnerID:
-		return q.resource(b, q.in.Resource.OwnerID)
-	case fieldMCPMethod:
-		return appendText(b, q.in.Call.Method)
-	case fieldMCPPhase:
-		return appendText(b, phase(q.in))
-	case fieldMCPName:
-		return appendText(b, q.in.Call.Name)
-	case fieldMCPURI:
-		return appendText(b, q.in.Call.URI)
-	case fieldMCPProtocolVersion:
-		return appendText(b, q.in.Call.ProtocolVersion)
-	case fieldMCPEra:
-		return appendText(b, q.in.Call.Era.String())
-	case fieldRequestMethod:
-		return appendText(b, q.in.Request.Method)
-	case fieldRequestPath:
-		return appendText(b, q.in.Request.Path)
-	case fieldRequestClientIP:
-		return appendAddress(b, q.in.Request.ClientIP)
-	case fieldTimeHour:
-		return append(b, q.moment.hour)
-	case fieldTimeMinute:
-		return append(b, q.moment.minute)
-	case fieldTimeWeekday:
-		return append(b, q.moment.weekday)
-	case fieldTimeUnix:
-		return binary.BigEndian.AppendUint64(b, uint64(q.moment.unix)) //nolint:gosec // the same bits
+// append encodes those fields of a question that are wanted, as the document shows them, nothing else of the input. The
+// version is the same in every document. It is written out because it is on the way of every request, and a branch that
+// always goes the same way costs less than a table of what to do.
+func (w fieldSet) append(b []byte, in *Input, set *settings) []byte {
+	if w.has(fieldAction) {
+		b = appendText(b, action(in))
 	}
-	panic("BUG: a field without an encoding")
+	if w&mcpFields != 0 {
+		b = w.appendMCP(b, in)
+	}
+	if w&requestFields != 0 {
+		b = w.appendRequest(b, &in.Request)
+	}
+	if w&timeFields != 0 {
+		b = w.appendTime(b, set.at(in.Time))
+	}
+	if w&serverFields != 0 {
+		b = w.appendServer(b, &in.Server)
+	}
+	if w&toolFields != 0 {
+		b = w.appendTool(b, &in.Tool)
+	}
+	if w&resourceFields != 0 {
+		b = w.appendResource(b, &in.Resource)
+	}
+	return b
 }
 
-func (q *question) server(b []byte, s string) []byte {
-	return appendTextIf(b, q.in.Server.applies(), s)
+func (w fieldSet) appendMCP(b []byte, in *Input) []byte {
+	if w.has(fieldMCPMethod) {
+		b = appendText(b, in.Call.Method)
+	}
+	if w.has(fieldMCPPhase) {
+		b = appendText(b, phase(in))
+	}
+	if w.has(fieldMCPName) {
+		b = appendText(b, in.Call.Name)
+	}
+	if w.has(fieldMCPURI) {
+		b = appendText(b, in.Call.URI)
+	}
+	if w.has(fieldMCPProtocolVersion) {
+		b = appendText(b, in.Call.ProtocolVersion)
+	}
+	if w.has(fieldMCPEra) {
+		b = appendText(b, in.Call.Era.String())
+	}
+	return b
 }
 
-func (q *question) tool(b []byte, s string) []byte { return appendTextIf(b, q.in.Tool.applies(), s) }
+func (w fieldSet) appendRequest(b []byte, r *Request) []byte {
+	if w.has(fieldRequestMethod) {
+		b = appendText(b, r.Method)
+	}
+	if w.has(fieldRequestPath) {
+		b = appendText(b, r.Path)
+	}
+	if w.has(fieldRequestClientIP) {
+		b = appendAddress(b, r.ClientIP)
+	}
+	return b
+}
 
-func (q *question) resource(b []byte, s string) []byte {
-	return appendTextIf(b, q.in.Resource.applies(), s)
+func (w fieldSet) appendTime(b []byte, m *moment) []byte {
+	if w.has(fieldTimeHour) {
+		b = append(b, m.hour)
+	}
+	if w.has(fieldTimeMinute) {
+		b = append(b, m.minute)
+	}
+	if w.has(fieldTimeWeekday) {
+		b = append(b, m.weekday)
+	}
+	if w.has(fieldTimeUnix) {
+		b = binary.BigEndian.AppendUint64(b, uint64(m.unix)) //nolint:gosec // the same bits
+	}
+	return b
+}
+
+func (w fieldSet) appendServer(b []byte, s *Server) []byte {
+	if !s.applies() {
+		return append(b, tagAbsent)
+	}
+	b = append(b, tagObject)
+	if w.has(fieldServerID) {
+		b = appendText(b, s.ID)
+	}
+	if w.has(fieldServerName) {
+		b = appendText(b, s.Name)
+	}
+	if w.has(fieldServerSensitivity) {
+		b = appendText(b, s.SensitivityLevel)
+	}
+	if w.has(fieldServerTeams) {
+		b = appendList(b, s.Teams)
+	}
+	if w.has(fieldServerOwnerID) {
+		b = appendText(b, s.OwnerID)
+	}
+	if w.has(fieldServerStatus) {
+		b = appendText(b, s.Status)
+	}
+	return b
+}
+
+func (w fieldSet) appendTool(b []byte, t *Tool) []byte {
+	if !t.applies() {
+		return append(b, tagAbsent)
+	}
+	b = append(b, tagObject)
+	if w.has(fieldToolName) {
+		b = appendText(b, t.Name)
+	}
+	if w.has(fieldToolSensitivity) {
+		b = appendText(b, t.SensitivityLevel)
+	}
+	if w.has(fieldToolKnown) {
+		b = appendBool(b, t.Known)
+	}
+	if w.has(fieldToolReadOnly) {
+		b = appendBool(b, t.ReadOnly)
+	}
+	return b
+}
+
+func (w fieldSet) appendResource(b []byte, r *Resource) []byte {
+	if !r.applies() {
+		return append(b, tagAbsent)
+	}
+	b = append(b, tagObject)
+	if w.has(fieldResourceType) {
+		b = appendText(b, r.Type)
+	}
+	if w.has(fieldResourceID) {
+		b = appendText(b, r.ID)
+	}
+	if w.has(fieldResourceSensitivity) {
+		b = appendText(b, r.SensitivityLevel)
+	}
+	if w.has(fieldResourceTeams) {
+		b = appendList(b, r.Teams)
+	}
+	if w.has(fieldResourceOwnerID) {
+		b = appendText(b, r.OwnerID)
+	}
+	return b
 }
 
 // principalEncoders are the encoders of the fields from fieldPrincipalID on.

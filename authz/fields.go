@@ -63,14 +63,11 @@ const (
 	principalFields = allFields &^ (1<<fieldPrincipalID - 1)
 	timeFields      = fieldSet(1<<(fieldTimeUnix+1) - 1<<fieldTimeHour)
 	serverFields    = fieldSet(1<<(fieldServerStatus+1) - 1<<fieldServerID)
+	toolFields      = fieldSet(1<<(fieldToolReadOnly+1) - 1<<fieldToolName)
+	resourceFields  = fieldSet(1<<(fieldResourceOwnerID+1) - 1<<fieldResourceType)
+	mcpFields       = fieldSet(1<<(fieldMCPEra+1) - 1<<fieldMCPMethod)
 	requestFields   = fieldSet(1<<(fieldRequestClientIP+1) - 1<<fieldRequestMethod)
 )
-
-// question is what keys are made of.
-type question struct {
-	in     *Input
-	moment *moment // nil unless a field of the time is asked for
-}
 
 // principalEncoder encodes one field of the principal.
 type principalEncoder = func(b []byte, p *authn.Principal) []byte

@@ -24,33 +24,20 @@ type key struct {
 
 // keyer builds keys for one policy.
 type keyer struct {
-	wanted   *wanted
-	fields   []field // of the question itself, in order
-	portrait portraits
+	wanted    *wanted
+	arguments repeated
+	portrait  portraits
 }
 
 func newKeyer(w *wanted) *keyer {
-	k := &keyer{wanted: w, portrait: newPortraits(w)}
-	for f := range fieldPrincipalID {
-		if w.has(f) {
-			k.fields = append(k.fields, f)
-		}
-	}
-	return k
+	return &keyer{wanted: w, portrait: newPortraits(w), arguments: newRepeated(w.arguments)}
 }
 
 // key returns the key of a question, or nil when it has none: it is too long, or something of it has no encoding. The
 // caller releases the key.
 func (r *keyer) key(in *Input, set *settings) *key {
 	k := keys.Get().(*key)
-	q, out := question{in: in}, k.out[:0]
-	if r.wanted.fields&timeFields != 0 {
-		q.moment = set.at(in.Time)
-	}
-	for _, f := range r.fields {
-		out = q.append(out, f)
-	}
-	k.out = out
+	k.out = r.wanted.fields.append(k.out[:0], in, set)
 	if !r.rest(k, in) || len(k.out) > maxKey {
 		k.release()
 		return nil
@@ -75,7 +62,7 @@ func (r *keyer) rest(k *key, in *Input) bool {
 	}
 	if w.arguments != nil {
 		raw := in.Call.Arguments
-		if raw != nil && len(raw) == 0 || !k.selected(w.arguments, raw) {
+		if raw != nil && len(raw) == 0 || !r.arguments.append(k, raw) {
 			return false
 		}
 	}

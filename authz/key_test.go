@@ -177,6 +177,33 @@ func get(t *ast.Term, keys ...string) *ast.Term {
 	return t
 }
 
+// TestRepeatedArguments: arguments that come again have the encoding that they had when they were read, also when the memory
+// that they were in has been used for others meanwhile, and when others have the same slot.
+func TestRepeatedArguments(t *testing.T) {
+	s := (*selection)(nil).with(inputPath{"user", "name"}).with(inputPath{"amount"}).with(inputPath{"a"})
+	r := newRepeated(s)
+	r.slots = r.slots[:1:1]
+	body, kept := make([]byte, 0, 2*maxRepeated), 0
+	for range 3 {
+		for _, seed := range append(jsonSeeds, fmt.Sprintf(`{"a":"%s"}`, strings.Repeat("x", maxRepeated))) {
+			for range 3 { // of which the second is kept, and the third found
+				body = append(body[:0], seed...)
+				k := &key{canonicalizer: canonicalizer{limit: maxPortrait}}
+				ok := r.append(k, body)
+				if want, valid := canonical([]byte(seed), s); ok != valid || ok && string(k.out) != want {
+					t.Errorf("%s: encoded as %q (%v), want %q (%v)", seed, k.out, ok, want, valid)
+				}
+				if e := r.slots[0].kept.Load(); e != nil && e.raw == seed {
+					kept++
+				}
+			}
+		}
+	}
+	if kept == 0 {
+		t.Error("nothing was kept")
+	}
+}
+
 func TestSelectionBounds(t *testing.T) {
 	var many *selection
 	for i := range maxLeaves {

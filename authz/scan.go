@@ -2,6 +2,8 @@ package authz
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 )
 
@@ -10,23 +12,25 @@ const maxSkipDepth = 64
 
 // space returns where the white space at raw[i:] ends.
 func space(raw []byte, i int) int {
-	for i < len(raw) && (raw[i] == ' ' || raw[i] == '\n' || raw[i] == '\r' || raw[i] == '\t') {
+	for i < len(raw) && raw[i] <= ' ' && (raw[i] == ' ' || raw[i] == '\n' || raw[i] == '\r' || raw[i] == '\t') {
 		i++
 	}
 	return i
 }
 
-// shortText is how many bytes of a text are looked at one by one: most texts are names, and end before a search for the
+// shortText is how many bytes of a text are looked at by the word: most texts are names, and end before a search for the
 // quote would have begun.
-const shortText = 12
+const shortText = 16
 
 // text returns where the text ends whose opening quote is before raw[i], behind its closing quote.
 func text(raw []byte, i int) (end int, escaped, ok bool) {
-	for end = i; end < len(raw) && end < i+shortText; end++ {
-		switch raw[end] {
-		case '"':
-			return end + 1, false, true
-		case '\\':
+	for end = i; end+8 <= len(raw) && end < i+shortText; end += 8 {
+		word := binary.LittleEndian.Uint64(raw[end:])
+		if found := bytesEqual(word, quotes) | bytesEqual(word, backslashes); found != 0 {
+			end += bits.TrailingZeros64(found) / 8
+			if raw[end] == '"' {
+				return end + 1, false, true
+			}
 			return escapedText(raw, i)
 		}
 	}
@@ -38,6 +42,21 @@ func text(raw []byte, i int) (end int, escaped, ok bool) {
 		return escapedText(raw, i)
 	}
 	return end + n + 1, false, true
+}
+
+// Eight times the same byte.
+const (
+	ones        = 0x0101010101010101
+	highs       = 0x80 * ones
+	quotes      = '"' * ones
+	backslashes = '\\' * ones
+)
+
+// bytesEqual returns a word whose lowest bit that is set is the high bit of the first byte in which two words are equal; 0
+// when there is none.
+func bytesEqual(a, b uint64) uint64 {
+	x := a ^ b
+	return (x - ones) &^ x & highs
 }
 
 func escapedText(raw []byte, i int) (end int, escaped, ok bool) {
@@ -55,6 +74,12 @@ func escapedText(raw []byte, i int) (end int, escaped, ok bool) {
 // number returns where the number at raw[i:] ends; false when there is none, or one beyond the bounds of numberTerm.
 func number(raw []byte, i int) (int, bool) {
 	start, exponent := i, -1
+	for i < len(raw) && raw[i] >= '0' && raw[i] <= '9' {
+		i++
+	}
+	if i > start && i < len(raw) && (raw[i] == ',' || raw[i] == '}') { // digits and no more, as most are
+		return i, i-start <= maxDigits
+	}
 	for i < len(raw) {
 		switch b := raw[i]; {
 		case b >= '0' && b <= '9', b == '.', b == '-', b == '+':

@@ -71,8 +71,13 @@ func (c *canonicalizer) leaf(t *tree, raw []byte, i int) (int, bool) {
 	if l.inOrder = l.inOrder && t.index > l.last; l.inOrder {
 		c.absent(t.index)
 	}
-	from := len(c.out)
-	i, ok := c.value(raw, i, 0)
+	from, ok := len(c.out), false
+	if i = space(raw, i); i < len(raw) && raw[i] == '"' { // as most are
+		c.out = append(c.out, tagString)
+		i, ok = c.text(raw, i+1)
+	} else {
+		i, ok = c.value(raw, i, 0)
+	}
 	ok = ok && l.parts[t.index].to == 0
 	l.parts[t.index] = segment{from, len(c.out)}
 	l.last = t.index
@@ -122,8 +127,11 @@ func (c *canonicalizer) locateMember(t *tree, raw []byte, i, depth int) (int, bo
 	if !ok || i >= len(raw) || raw[i] != ':' {
 		return i, false
 	}
-	if below == nil {
+	switch {
+	case below == nil:
 		return skipValue(raw, i+1, depth+1)
+	case below.whole:
+		return c.leaf(below, raw, i+1)
 	}
 	return c.locate(below, raw, i+1, depth+1)
 }

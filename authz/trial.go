@@ -88,7 +88,7 @@ func (t *Trial) Decide(ctx context.Context, input []byte, options ...rego.EvalOp
 	p.options = slices.Concat(p.options, options)
 	now := time.Now()
 	d := p.decide(ctx, doc, now, now.Add(t.settings.timeout))
-	d.ID = newID(now)
+	stamp(&d.ID, now)
 	return d, nil
 }
 
