@@ -48,7 +48,7 @@ func (e *Engine) LogDecision(ctx context.Context, in *Input, d *Decision) error 
 
 // logged is a decision in the plugin's terms. The input is made anew, since masking changes it in place.
 func (e *Engine) logged(in *Input, d *Decision) (*server.Info, error) {
-	doc, err := document(in, e.settings.Load(), newParts(wantsAll()))
+	doc, err := document(in, e.settings.Load(), e.whole)
 	if err != nil {
 		return nil, err
 	}

@@ -49,14 +49,15 @@ func parseDocument(input []byte) (ast.Object, error) {
 
 // document builds the input directly as the interpreter's values: the way over Go maps costs seven times as much. Objects
 // that do not apply to a request (server, tool, resource, arguments, context) are absent, so that a rule which refers to
-// one is undefined; those that apply have all the members that the policy can read.
+// one is undefined; those that apply have all the members that the policy can read. What it can read nothing of is absent
+// too, but for policy_config: that rules are dead rests on it.
 func document(in *Input, set *settings, kept *parts) (ast.Object, error) {
 	w := kept.wanted
 	principal, err := kept.principal(in.Principal)
 	if err != nil {
 		return nil, err
 	}
-	arguments, err := w.arguments.term(in.Call.Arguments)
+	arguments, err := w.arguments.term(in.Call.Arguments, kept.texts)
 	if err != nil {
 		return nil, fmt.Errorf("convert arguments: %w", err)
 	}
@@ -65,23 +66,33 @@ func document(in *Input, set *settings, kept *parts) (ast.Object, error) {
 		return nil, err
 	}
 	pairs := [12]pair{
-		{keyVersion, inputVersion},
-		{keyPrincipal, principal},
-		{keyUser, principal},
-		{keyAction, w.text(fieldAction, action(in))},
-		{keyMCP, w.mcp(in, arguments)},
-		{keyRequest, kept.request(&in.Request)},
-		{keyTime, emptyObject},
+		{keyAction, kept.text(fieldAction, action(in))},
 		{keyPolicyConfig, set.policyConfig},
 		{keyServer, kept.server(&in.Server)},
-		{keyTool, w.tool(&in.Tool, arguments)},
-		{keyResource, w.resource(&in.Resource)},
+		{keyTool, kept.tool(&in.Tool, arguments)},
+		{keyResource, kept.resource(&in.Resource)},
 		{keyContext, context},
 	}
-	if w.fields&timeFields != 0 {
-		pairs[6][1] = set.at(in.Time).term
+	all := present(pairs[:])
+	if w.reads(memberVersion) {
+		all = append(all, pair{keyVersion, inputVersion})
 	}
-	return ast.NewObject(present(pairs[:])...), nil
+	if w.reads(memberPrincipal) {
+		all = append(all, pair{keyPrincipal, principal})
+	}
+	if w.reads(memberUser) {
+		all = append(all, pair{keyUser, principal})
+	}
+	if w.reads(memberMCP) {
+		all = append(all, pair{keyMCP, kept.mcp(in, arguments)})
+	}
+	if w.reads(memberRequest) {
+		all = append(all, pair{keyRequest, kept.request(&in.Request)})
+	}
+	if w.reads(memberTime) {
+		all = append(all, pair{keyTime, kept.time(in, set)})
+	}
+	return ast.NewObject(all...), nil
 }
 
 // present drops the members without a value, in place.

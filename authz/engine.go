@@ -66,6 +66,7 @@ type Engine struct {
 	log     *zap.Logger
 	metrics *metrics
 	source  *source // nil when the OPA configuration names the bundles
+	whole   *parts  // of documents that hold everything
 
 	discovers bool // the OPA configuration is to be discovered: it may ask for decision logs later
 
@@ -118,7 +119,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	_, discovers := o.OPA["discovery"]
-	e := &Engine{log: o.Log, stop: stop, discovers: discovers}
+	e := &Engine{log: o.Log, stop: stop, whole: newParts(wantsAll()), discovers: discovers}
 	if err := e.open(background, o); err != nil {
 		e.Close(ctx)
 		return nil, err

@@ -19,7 +19,9 @@ const maxPooled = 64 << 10
 
 // jsonTerm converts valid JSON. The parser takes some things for JSON that are not, so whoever calls has validated raw:
 // arguments were when the call was parsed, everything else was written by encoding/json.
-func jsonTerm(raw []byte) (*ast.Term, error) { return parsed(raw, valueTerm) }
+func jsonTerm(raw []byte) (*ast.Term, error) {
+	return parsed(raw, func(v *fastjson.Value) (*ast.Term, error) { return valueTerm(v, nil) })
+}
 
 // parsed converts raw, which must not be kept: neither it nor the parsed value.
 func parsed(raw []byte, convert func(*fastjson.Value) (*ast.Term, error)) (*ast.Term, error) {
@@ -36,38 +38,38 @@ func parsed(raw []byte, convert func(*fastjson.Value) (*ast.Term, error)) (*ast.
 }
 
 // term converts those parts of a JSON object that are selected; nil when there are none. Nil raw is absent.
-func (s *selection) term(raw []byte) (*ast.Term, error) {
+func (s *selection) term(raw []byte, names *texts) (*ast.Term, error) {
 	if s == nil || raw == nil {
 		return nil, nil
 	}
-	return parsed(raw, func(v *fastjson.Value) (*ast.Term, error) { return s.root.term(v) })
+	return parsed(raw, func(v *fastjson.Value) (*ast.Term, error) { return s.root.term(v, names) })
 }
 
-// term converts what t selects of v; nil when that is nothing.
-func (t *tree) term(v *fastjson.Value) (*ast.Term, error) {
+// term converts what t selects of v; nil when that is nothing. Of two members with one name the last counts; see objectTerm.
+func (t *tree) term(v *fastjson.Value, names *texts) (*ast.Term, error) {
 	if t.whole {
-		return valueTerm(v)
+		return valueTerm(v, names)
 	}
 	if v.Type() != fastjson.TypeObject {
 		return nil, nil
 	}
-	obj := ast.NewObjectWithCapacity(len(t.names))
+	pairs := make([]pair, len(t.names))
 	var failed error
 	v.GetObject().Visit(func(key []byte, v *fastjson.Value) {
 		i := slices.Index(t.names, string(key))
 		if i < 0 {
 			return
 		}
-		value, err := t.below[i].term(v)
+		value, err := t.below[i].term(v, names)
 		if err != nil {
 			failed = err
-			return
 		}
-		if value != nil {
-			obj.Insert(ast.StringTerm(t.names[i]), value)
-		}
+		pairs[i] = pair{t.keys[i], value}
 	})
-	return ast.NewTerm(obj), failed
+	if failed != nil {
+		return nil, failed
+	}
+	return object(present(pairs)...), nil
 }
 
 // plainJSON writes what encoding/json can write, and nil as an empty object. Claims and contexts become terms over JSON so
@@ -80,12 +82,12 @@ func plainJSON(plain map[string]any) ([]byte, error) {
 }
 
 // valueTerm copies a parsed value: nothing of the result refers to the parser or to the bytes it read.
-func valueTerm(v *fastjson.Value) (*ast.Term, error) {
+func valueTerm(v *fastjson.Value, names *texts) (*ast.Term, error) {
 	switch v.Type() {
 	case fastjson.TypeObject:
-		return objectTerm(v.GetObject())
+		return objectTerm(v.GetObject(), names)
 	case fastjson.TypeArray:
-		return arrayTerm(v.GetArray())
+		return arrayTerm(v.GetArray(), names)
 	case fastjson.TypeString:
 		return ast.InternedTerm(string(v.GetStringBytes())), nil
 	case fastjson.TypeNumber:
@@ -98,27 +100,53 @@ func valueTerm(v *fastjson.Value) (*ast.Term, error) {
 	return ast.NullTerm(), nil
 }
 
-// objectTerm inserts one member after the other, so that of two members with one name the last counts, as it does for most
-// servers. Such arguments do not get here (they are refused when the call is parsed); an object that held both would lie.
-func objectTerm(o *fastjson.Object) (*ast.Term, error) {
-	obj := ast.NewObjectWithCapacity(o.Len())
+// fewMembers is how many members of an object are looked through for one of the same name. With more, the object finds it.
+const fewMembers = 8
+
+// objectTerm keeps the last of two members with one name, as it is for most servers. Such arguments do not get here (they
+// are refused when the call is parsed); an object that held both would lie.
+func objectTerm(o *fastjson.Object, names *texts) (*ast.Term, error) {
+	few := o.Len() <= fewMembers
+	var room [fewMembers]pair
+	var obj ast.Object
+	if !few {
+		obj = ast.NewObjectWithCapacity(o.Len())
+	}
+	pairs := room[:0]
 	var failed error
 	o.Visit(func(key []byte, v *fastjson.Value) {
-		value, err := valueTerm(v)
-		if err != nil {
+		value, err := valueTerm(v, names)
+		switch name := names.bytes(key); {
+		case err != nil:
 			failed = err
-			return
+		case few:
+			pairs = with(pairs, name, value)
+		default:
+			obj.Insert(name, value)
 		}
-		obj.Insert(ast.InternedTerm(string(key)), value)
 	})
+	if few {
+		obj = ast.NewObject(pairs...)
+	}
 	return ast.NewTerm(obj), failed
 }
 
-func arrayTerm(items []*fastjson.Value) (*ast.Term, error) {
+// with adds a member, or replaces the one of the same name.
+func with(pairs []pair, name, value *ast.Term) []pair {
+	for i := range pairs {
+		if pairs[i][0].Equal(name) {
+			pairs[i][1] = value
+			return pairs
+		}
+	}
+	return append(pairs, pair{name, value})
+}
+
+func arrayTerm(items []*fastjson.Value, names *texts) (*ast.Term, error) {
 	terms := make([]*ast.Term, len(items))
 	for i, v := range items {
 		var err error
-		if terms[i], err = valueTerm(v); err != nil {
+		if terms[i], err = valueTerm(v, names); err != nil {
 			return nil, err
 		}
 	}
@@ -137,6 +165,9 @@ var errNumber = errors.New("number out of range")
 // numberTerm keeps the digits as they were written. The parser takes NaN and Inf for numbers too; JSON does not.
 func numberTerm(v *fastjson.Value) (*ast.Term, error) {
 	raw := v.MarshalTo(make([]byte, 0, 24))
+	if n, ok := small(raw); ok {
+		return ast.InternedTerm(n), nil
+	}
 	if len(raw) > maxDigits || !json.Valid(raw) {
 		return nil, errNumber
 	}
@@ -147,4 +178,18 @@ func numberTerm(v *fastjson.Value) (*ast.Term, error) {
 		}
 	}
 	return ast.NumberTerm(json.Number(raw)), nil
+}
+
+// small returns a whole number of up to three digits, written as such are written.
+func small(raw []byte) (n int, ok bool) {
+	if len(raw) == 0 || len(raw) > 3 || raw[0] == '0' && len(raw) > 1 {
+		return 0, false
+	}
+	for _, b := range raw {
+		if b < '0' || b > '9' {
+			return 0, false
+		}
+		n = 10*n + int(b-'0')
+	}
+	return n, true
 }

@@ -130,7 +130,7 @@ func valid(raw []byte) bool { return json.Valid(raw) && utf8.Valid(raw) }
 // printed writes the value that the interpreter gets, member by member; numbers keep their form.
 func printed(t *testing.T, s *selection, raw []byte) string {
 	t.Helper()
-	term, err := s.term(raw)
+	term, err := s.term(raw, nil)
 	if err != nil {
 		t.Fatalf("%s has an encoding and no value: %v", raw, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"sark/internal/authn"
+	"sark/internal/mcp"
 )
 
 // partSlots is the number of parts of a kind that are kept. It is a power of two.
@@ -29,6 +30,8 @@ type parts struct {
 	principals slots[*authn.Principal]
 	servers    slots[Server]
 	requests   slots[requestKey]
+	calls      slots[callKey]
+	texts      *texts
 }
 
 type (
@@ -44,9 +47,17 @@ type (
 		method, path string
 		ip           netip.Addr
 	}
+
+	// callKey is what of a call is read, but for the arguments.
+	callKey struct {
+		method, phase, name, uri, version string
+		era                               mcp.Era
+	}
 )
 
-func newParts(w *wanted) *parts { return &parts{seed: maphash.MakeSeed(), wanted: w} }
+func newParts(w *wanted) *parts {
+	return &parts{seed: maphash.MakeSeed(), wanted: w, texts: &texts{seed: maphash.MakeSeed()}}
+}
 
 func (s *slots[K]) at(hash uint64) *atomic.Pointer[slot[K]] { return &s[hash%partSlots] }
 
@@ -114,4 +125,59 @@ func (p *parts) request(r *Request) *ast.Term {
 	kept := &slot[requestKey]{key, p.wanted.request(r)}
 	at.Store(kept)
 	return kept.term
+}
+
+// time returns input.time. The settings keep the latest.
+func (p *parts) time(in *Input, set *settings) *ast.Term {
+	if p.wanted.fields&timeFields == 0 {
+		return emptyObject
+	}
+	return set.at(in.Time).term
+}
+
+// mcp returns input.mcp. Calls whose arguments are read there, or with long texts, are not kept.
+func (p *parts) mcp(in *Input, arguments *ast.Term) *ast.Term {
+	if p.wanted.fields&mcpFields == 0 && !p.wanted.mcpArguments {
+		return emptyObject
+	}
+	key := p.wanted.call(in)
+	if p.wanted.mcpArguments || len(key.method)+len(key.name)+len(key.uri)+len(key.version) > maxKeptPath {
+		return p.call(in, arguments)
+	}
+	at := p.calls.at(maphash.Comparable(p.seed, key))
+	if kept := at.Load(); kept != nil && kept.key == key {
+		return kept.term
+	}
+	kept := &slot[callKey]{key.clone(), p.call(in, nil)}
+	at.Store(kept)
+	return kept.term
+}
+
+func (w *wanted) call(in *Input) (k callKey) {
+	call := in.Call
+	if w.has(fieldMCPMethod) {
+		k.method = call.Method
+	}
+	if w.has(fieldMCPPhase) {
+		k.phase = phase(in)
+	}
+	if w.has(fieldMCPName) {
+		k.name = call.Name
+	}
+	if w.has(fieldMCPURI) {
+		k.uri = call.URI
+	}
+	if w.has(fieldMCPProtocolVersion) {
+		k.version = call.ProtocolVersion
+	}
+	if w.has(fieldMCPEra) {
+		k.era = call.Era
+	}
+	return k
+}
+
+func (k callKey) clone() callKey {
+	return callKey{
+		strings.Clone(k.method), strings.Clone(k.phase), strings.Clone(k.name), strings.Clone(k.uri), strings.Clone(k.version), k.era,
+	}
 }

@@ -59,7 +59,7 @@ func (w *wanted) claimsTerm(p *authn.Principal) (*ast.Term, error) {
 	if err != nil {
 		return nil, fmt.Errorf("convert claims: %w", err)
 	}
-	term, err := w.claims.term(raw)
+	term, err := w.claims.term(raw, nil)
 	if err != nil {
 		return nil, fmt.Errorf("convert claims: %w", err)
 	}

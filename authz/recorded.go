@@ -36,7 +36,7 @@ func (e *Engine) RecordedDocument(in *Input, digest func(arguments []byte) strin
 		recorded = Recorded{ArgumentsDigest, digest(call.Arguments)}
 		call.Arguments = nil
 	}
-	doc, err := document(&asked, e.settings.Load(), newParts(wantsAll()))
+	doc, err := document(&asked, e.settings.Load(), e.whole)
 	if err != nil {
 		return nil, fmt.Errorf("record policy input: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // The builders of the document's objects give them the members that are wanted. Objects that policies may take for granted
-// (see alwaysObject) are there even when none is.
+// (see alwaysObject) are there even when no member of them is, as long as something below them is read.
 
 func (w *wanted) text(f field, s string) *ast.Term {
 	if !w.has(f) {
@@ -30,15 +30,23 @@ func (w *wanted) boolean(f field, v bool) *ast.Term {
 	return ast.InternedTerm(v)
 }
 
-func (w *wanted) mcp(in *Input, arguments *ast.Term) *ast.Term {
+// text is that of wanted, with a term that is kept.
+func (p *parts) text(f field, s string) *ast.Term {
+	if !p.wanted.has(f) {
+		return nil
+	}
+	return p.texts.term(s)
+}
+
+func (p *parts) call(in *Input, arguments *ast.Term) *ast.Term {
 	call := in.Call
 	pairs := [7]pair{
-		{keyMethod, w.text(fieldMCPMethod, call.Method)},
-		{keyPhase, w.text(fieldMCPPhase, phase(in))},
-		{keyName, w.text(fieldMCPName, call.Name)},
-		{keyURI, w.text(fieldMCPURI, call.URI)},
-		{keyProtocolVersion, w.text(fieldMCPProtocolVersion, call.ProtocolVersion)},
-		{keyEra, w.text(fieldMCPEra, call.Era.String())},
+		{keyMethod, p.text(fieldMCPMethod, call.Method)},
+		{keyPhase, p.text(fieldMCPPhase, phase(in))},
+		{keyName, p.text(fieldMCPName, call.Name)},
+		{keyURI, p.text(fieldMCPURI, call.URI)},
+		{keyProtocolVersion, p.text(fieldMCPProtocolVersion, call.ProtocolVersion)},
+		{keyEra, p.text(fieldMCPEra, call.Era.String())},
 		{keyArguments, arguments},
 	}
 	return object(present(pairs[:])...)
@@ -56,30 +64,33 @@ func (w *wanted) server(s *Server) *ast.Term {
 	return object(present(pairs[:])...)
 }
 
-func (w *wanted) tool(t *Tool, arguments *ast.Term) *ast.Term {
+func (p *parts) tool(t *Tool, arguments *ast.Term) *ast.Term {
 	if !t.applies() {
 		return nil
 	}
+	if !p.wanted.parameters {
+		arguments = nil
+	}
 	pairs := [5]pair{
-		{keyName, w.text(fieldToolName, t.Name)},
-		{keySensitivity, w.text(fieldToolSensitivity, t.SensitivityLevel)},
-		{keyKnown, w.boolean(fieldToolKnown, t.Known)},
-		{keyReadOnly, w.boolean(fieldToolReadOnly, t.ReadOnly)},
+		{keyName, p.text(fieldToolName, t.Name)},
+		{keySensitivity, p.text(fieldToolSensitivity, t.SensitivityLevel)},
+		{keyKnown, p.wanted.boolean(fieldToolKnown, t.Known)},
+		{keyReadOnly, p.wanted.boolean(fieldToolReadOnly, t.ReadOnly)},
 		{keyParameters, arguments},
 	}
 	return object(present(pairs[:])...)
 }
 
-func (w *wanted) resource(r *Resource) *ast.Term {
+func (p *parts) resource(r *Resource) *ast.Term {
 	if !r.applies() {
 		return nil
 	}
 	pairs := [5]pair{
-		{keyType, w.text(fieldResourceType, r.Type)},
-		{keyID, w.text(fieldResourceID, r.ID)},
-		{keySensitivity, w.text(fieldResourceSensitivity, r.SensitivityLevel)},
-		{keyTeams, w.list(fieldResourceTeams, r.Teams)},
-		{keyOwnerID, w.text(fieldResourceOwnerID, r.OwnerID)},
+		{keyType, p.text(fieldResourceType, r.Type)},
+		{keyID, p.text(fieldResourceID, r.ID)},
+		{keySensitivity, p.text(fieldResourceSensitivity, r.SensitivityLevel)},
+		{keyTeams, p.wanted.list(fieldResourceTeams, r.Teams)},
+		{keyOwnerID, p.text(fieldResourceOwnerID, r.OwnerID)},
 	}
 	return object(present(pairs[:])...)
 }

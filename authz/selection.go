@@ -1,6 +1,10 @@
 package authz
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
 
 const (
 	// maxLeaves is the number of parts of a JSON object that are selected one by one. With more, the object is taken whole.
@@ -21,6 +25,7 @@ type tree struct {
 	whole bool
 	index int // among the leaves when whole, else among the objects
 	names []string
+	keys  []*ast.Term // the names
 	below []*tree
 }
 
@@ -53,7 +58,7 @@ func (t *tree) member(name string) *tree {
 	if i := slices.Index(t.names, name); i >= 0 {
 		return t.below[i]
 	}
-	t.names, t.below = append(t.names, name), append(t.below, new(tree))
+	t.names, t.keys, t.below = append(t.names, name), append(t.keys, ast.StringTerm(name)), append(t.below, new(tree))
 	return t.below[len(t.below)-1]
 }
 

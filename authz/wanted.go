@@ -6,13 +6,49 @@ import "slices"
 // keys cover no less: what is in neither cannot change a decision. policy_config is in no key, as it is the same for all
 // that one memo remembers.
 type wanted struct {
+	members   memberSet // of the document itself
 	fields    fieldSet
 	arguments *selection // of the arguments; nil when none is read
 	claims    *selection // of the principal's claims; nil when none is read
 	headers   headers
 	// parameters says that arguments are read as input.tool.parameters, which are there only when the tool is.
 	parameters bool
-	context    bool
+	// mcpArguments says that they are read as input.mcp.arguments.
+	mcpArguments bool
+	context      bool
+}
+
+// memberSet is a set of members of the input document.
+type memberSet uint16
+
+const (
+	memberAction memberSet = 1 << iota
+	memberMCP
+	memberPrincipal
+	memberRequest
+	memberTime
+	memberUser
+	memberVersion
+)
+
+func memberOf(name string) memberSet {
+	switch name {
+	case "action":
+		return memberAction
+	case "mcp":
+		return memberMCP
+	case "principal":
+		return memberPrincipal
+	case "request":
+		return memberRequest
+	case "time":
+		return memberTime
+	case "user":
+		return memberUser
+	case "version":
+		return memberVersion
+	}
+	return 0 // there only when it applies to a request, or always
 }
 
 // headers says which headers are read.
@@ -25,7 +61,7 @@ type headers struct {
 func wantsAll() *wanted {
 	w := new(wanted)
 	for _, name := range []string{
-		"action", "context", "mcp", "policy_config", "principal", "request", "resource", "server", "time", "tool", "version",
+		"action", "context", "mcp", "policy_config", "principal", "request", "resource", "server", "time", "tool", "user", "version",
 	} {
 		w.add(inputPath{name}, fieldPaths())
 	}
@@ -46,6 +82,7 @@ func want(r *reads) *wanted {
 
 // add adds what is at a path. A path that leads into a field reads the field; one that leads nowhere, nothing.
 func (w *wanted) add(p inputPath, places [fields]inputPath) {
+	w.members |= memberOf(p[0])
 	if p[0] == "user" {
 		p = append(inputPath{"principal"}, p[1:]...)
 	}
@@ -58,7 +95,7 @@ func (w *wanted) add(p inputPath, places [fields]inputPath) {
 		w.arguments, w.parameters = w.arguments.with(rest), true
 	}
 	if rest, ok := p.below("mcp", "arguments"); ok {
-		w.arguments = w.arguments.with(rest)
+		w.arguments, w.mcpArguments = w.arguments.with(rest), true
 	}
 	if rest, ok := p.below("principal", "claims"); ok {
 		w.claims = w.claims.with(rest)
@@ -91,5 +128,7 @@ func (h *headers) add(rest inputPath) {
 func (h *headers) any() bool { return h.all || len(h.names) > 0 }
 
 func (h *headers) reads(name string) bool { return h.all || slices.Contains(h.names, name) }
+
+func (w *wanted) reads(m memberSet) bool { return w.members&m != 0 }
 
 func (w *wanted) has(f field) bool { return w.fields.has(f) }
