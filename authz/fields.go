@@ -56,7 +56,7 @@ const (
 // fieldSet is a set of fields.
 type fieldSet uint64
 
-func (s fieldSet) has(f field) bool { return s&(1<<f) != 0 }
+func (w fieldSet) has(f field) bool { return w&(1<<f) != 0 }
 
 const (
 	allFields       = fieldSet(1)<<fields - 1

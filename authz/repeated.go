@@ -45,7 +45,7 @@ func (r *repeated) append(k *key, raw []byte) bool {
 		return k.selected(r.selection, raw)
 	}
 	hash := maphash.Bytes(r.seed, raw)
-	slot := &r.slots[hash&uint64(len(r.slots)-1)]
+	slot := &r.slots[hash&uint64(len(r.slots)-1)] //nolint:gosec // there is one at least
 	if e := slot.kept.Load(); e != nil && e.raw == string(raw) {
 		k.out = append(k.out, e.parts...)
 		return true
