@@ -50,6 +50,9 @@ type Redis struct {
 	// the first are addr parameters of the url, the sentinel's master name is
 	// its master_name parameter.
 	Topology string `key:"topology" default:"standalone" reload:"restart" enum:"standalone|sentinel|cluster"`
+	// TLS is how a server with a rediss:// address is verified, and what it is
+	// shown.
+	TLS RedisTLS `key:"tls"`
 	// PoolSize is the most connections.
 	PoolSize int `key:"pool_size" default:"50" reload:"restart" env:"VALKEY_POOL_SIZE,REDIS_POOL_SIZE" min:"1" max:"100000" unit:"connections"`
 	// MinIdle is the number of idle connections that are kept ready, up to pool_size.
@@ -70,6 +73,24 @@ type Redis struct {
 	// HealthCheckInterval is the pause between two background pings, which feed
 	// the health words and the breaker.
 	HealthCheckInterval time.Duration `key:"health_check_interval" default:"30s" reload:"restart" env:"VALKEY_HEALTH_CHECK_INTERVAL,REDIS_HEALTH_CHECK_INTERVAL" min:"100ms" max:"1h"`
+}
+
+// RedisTLS configures the connections to a rediss:// address. Its files are
+// read again when they change; a pair that cannot be used leaves the old one in
+// force.
+type RedisTLS struct {
+	// CAFile is the PEM file of the authorities of the server's certificate.
+	// Empty takes those of the system.
+	CAFile string `key:"ca_file" reload:"restart"`
+	// CertFile is the PEM file of the certificate chain that the server is
+	// shown when it asks for one (mutual TLS).
+	CertFile string `key:"cert_file" reload:"restart"`
+	// KeyFile is the PEM file of the private key of cert_file.
+	KeyFile string `key:"key_file" reload:"restart"`
+	// ServerName is the name that the server's certificate must be for, that of
+	// every node of a Cluster and of every Sentinel; empty takes the host of the
+	// address.
+	ServerName string `key:"server_name" reload:"restart"`
 }
 
 // Cache configures the response cache.

@@ -20,6 +20,7 @@ func checkStorage(issues *Issues, c Config) {
 	checkRedisURL(issues, "redis.url", c.Redis.URL, c.Redis.Topology)
 	checkRedisURL(issues, "sessions.redis_url", c.Sessions.RedisURL, c.Redis.Topology)
 	checkRedisURL(issues, "limits.redis_url", c.Limits.RedisURL, c.Redis.Topology)
+	checkRedisTLS(issues, c)
 	checkKey(issues, "redis.hmac_key", c.Redis.HMACKey)
 	checkBurst(issues, "limits.principal_burst", c.Limits.PrincipalRate, c.Limits.PrincipalBurst)
 	checkBurst(issues, "limits.server_burst", c.Limits.ServerRate, c.Limits.ServerBurst)
@@ -63,6 +64,23 @@ func checkDatabaseURL(issues *Issues, at, text string) {
 	}
 	if _, err := url.Parse(text); err != nil && !strings.Contains(rest, ",") {
 		issues.add(at, "is no URL: "+want)
+	}
+}
+
+// checkRedisTLS checks that the files of a certificate are complete, and that
+// there is TLS for them.
+func checkRedisTLS(issues *Issues, c Config) {
+	secure := slices.ContainsFunc([]string{c.Redis.URL, c.SessionsRedisURL(), c.LimitsRedisURL()}, func(url string) bool {
+		return strings.HasPrefix(url, "rediss:")
+	})
+	switch t := c.Redis.TLS; {
+	case t == (RedisTLS{}):
+	case !secure:
+		issues.add("redis.tls", "is used by rediss only: write the address as rediss://, or leave it out")
+	case t.CertFile != "" && t.KeyFile == "":
+		issues.add("redis.tls.key_file", "is required with cert_file")
+	case t.CertFile == "" && t.KeyFile != "":
+		issues.add("redis.tls.cert_file", "is required with key_file")
 	}
 }
 

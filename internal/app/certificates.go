@@ -108,6 +108,9 @@ func (s *certificates) find(f certificateFiles) *certs.Store {
 // openCertificate reads the files of one key that takes a restart.
 func (g *gateway) openCertificate(key, cert, private, authorities string) (*certs.Store, error) {
 	f := certificateFiles{key, cert, private, authorities}
+	if store := g.certificates.fixedOf(f); store != nil { // of another part that goes by the same key
+		return store, nil
+	}
 	store, err := certs.Open(certs.Options{Name: key, CertFile: cert, KeyFile: private, CAFile: authorities, Log: g.log})
 	if err != nil {
 		return nil, err
@@ -120,6 +123,13 @@ func (g *gateway) openCertificate(key, cert, private, authorities string) (*cert
 	}
 	s.fixed[f] = store
 	return store, nil
+}
+
+// fixedOf returns what openCertificate read before; nil for nothing.
+func (s *certificates) fixedOf(f certificateFiles) *certs.Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fixed[f]
 }
 
 // keep makes what open returned that which is checked and measured.

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"sark/configs"
+	"sark/internal/certs"
 	"sark/internal/redisguard"
 )
 
@@ -58,7 +59,13 @@ type answer struct {
 // evicts returns the policy by which the server of an address evicts, "" when it does not.
 func evicts(ctx context.Context, settings configs.Redis, url string) (string, error) {
 	settings.URL, settings.PoolSize, settings.MinIdle, settings.RetryOnTimeout = url, 2, 0, false
-	client, err := redisClient(settings)
+	own, err := redisCertificates(settings.TLS, func(key, cert, private, authorities string) (*certs.Store, error) {
+		return certs.Open(certs.Options{Name: key, CertFile: cert, KeyFile: private, CAFile: authorities})
+	})
+	if err != nil {
+		return "", err
+	}
+	client, err := redisClient(settings, own)
 	if err != nil {
 		return "", err
 	}

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +15,7 @@ import (
 	"sark/cachemw"
 	"sark/configs"
 	"sark/internal/admin"
+	"sark/internal/certs"
 )
 
 // keepalive is the pause between two TCP keep-alive probes of redis.socket_keepalive.
@@ -21,13 +24,9 @@ const keepalive = 30 * time.Second
 // errSentinel means that an address does not lead to the master that Sentinels watch.
 var errSentinel = errors.New("with topology sentinel the address needs ?master_name=NAME, and no routing to replicas")
 
-// redisClient makes the client of a Redis server, Cluster, or Sentinel's master from the seed's settings. It connects when
-// it is first used.
-func redisClient(c configs.Redis) (redis.UniversalClient, error) {
-	dialer := &net.Dialer{Timeout: c.SocketConnectTimeout, KeepAlive: -1}
-	if c.SocketKeepalive {
-		dialer.KeepAlive = keepalive
-	}
+// redisClient makes the client of a Redis server, Cluster, or Sentinel's master from the seed's settings. own is what
+// redis.tls names, nil for nothing. It connects when it is first used.
+func redisClient(c configs.Redis, own *certs.Store) (redis.UniversalClient, error) {
 	retries := -1
 	if c.RetryOnTimeout {
 		retries = 3
@@ -45,9 +44,7 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 		o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
 		o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = retries, 1, true
-		if o.TLSConfig == nil {
-			o.Dialer = dialer.DialContext
-		}
+		o.Dialer = redisDialer(c, o.TLSConfig, own)
 		return redis.NewFailoverClient(o), nil
 	case "cluster":
 		o, err := redis.ParseClusterURL(c.URL)
@@ -56,7 +53,8 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 		}
 		o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
 		o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout
-		o.MaxRetries, o.DialerRetries, o.Dialer, o.ContextTimeoutEnabled = retries, 1, dialer.DialContext, true
+		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = retries, 1, true
+		o.Dialer = redisDialer(c, o.TLSConfig, own)
 		return redis.NewClusterClient(o), nil
 	}
 	o, err := redis.ParseURL(c.URL)
@@ -66,10 +64,52 @@ func redisClient(c configs.Redis) (redis.UniversalClient, error) {
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = c.PoolSize, c.PoolSize, minIdle
 	o.ReadTimeout, o.WriteTimeout, o.DialTimeout = c.SocketTimeout, c.SocketTimeout, c.SocketConnectTimeout
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = retries, 1, true
-	if o.TLSConfig == nil { // with TLS the client's own dialer does the handshake
-		o.Dialer = dialer.DialContext
-	}
+	o.Dialer = redisDialer(c, o.TLSConfig, own)
 	return redis.NewClient(o), nil
+}
+
+// dialer makes a connection, as go-redis wants it.
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// redisDialer makes the connections to Redis, with TLS where the address has the scheme rediss: asked is what follows from
+// the address then, and nil else. The client's own dialer would pay no heed to redis.socket_keepalive, nor, during a
+// handshake, to the deadline of whoever waits; and with a dialer of ours the client does no handshake itself.
+func redisDialer(c configs.Redis, asked *tls.Config, own *certs.Store) dialer {
+	plain := &net.Dialer{Timeout: c.SocketConnectTimeout, KeepAlive: -1}
+	if c.SocketKeepalive {
+		plain.KeepAlive = keepalive
+	}
+	if asked == nil {
+		return plain.DialContext
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		secure := &tls.Dialer{NetDialer: plain, Config: redisTLS(asked, c.TLS.ServerName, own)}
+		return secure.DialContext(ctx, network, address)
+	}
+}
+
+// redisTLS is the configuration of the next connection: what the address asks for, with the files that are in force.
+func redisTLS(asked *tls.Config, serverName string, own *certs.Store) *tls.Config {
+	t := asked.Clone()
+	t.MinVersion = tls.VersionTLS12
+	t.ServerName = cmp.Or(serverName, t.ServerName)
+	if own == nil {
+		return t
+	}
+	m := own.Current()
+	t.RootCAs = m.Authorities
+	if m.Certificate != nil {
+		t.Certificates = []tls.Certificate{*m.Certificate}
+	}
+	return t
+}
+
+// redisCertificates reads what redis.tls names; nil when it names no file.
+func redisCertificates(t configs.RedisTLS, open func(key, cert, private, authorities string) (*certs.Store, error)) (*certs.Store, error) {
+	if t.CAFile == "" && t.CertFile == "" {
+		return nil, nil
+	}
+	return open("redis.tls", t.CertFile, t.KeyFile, t.CAFile)
 }
 
 // sharedCache puts the memory of this process in front of a shared cache server.
@@ -110,7 +150,11 @@ func (g *gateway) client(key, url string) (redis.UniversalClient, error) {
 	redis.SetLogger(redisLogger{g.log})
 	settings := g.c.Redis
 	settings.URL = url
-	c, err := redisClient(settings)
+	own, err := redisCertificates(settings.TLS, g.openCertificate)
+	if err != nil {
+		return nil, err
+	}
+	c, err := redisClient(settings, own)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

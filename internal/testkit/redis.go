@@ -54,6 +54,21 @@ func StartRedis(t testing.TB, args ...string) *RedisServer {
 	return launchRedis(t, append([]string{"--dir", t.TempDir(), "--bind", "127.0.0.1"}, args...))
 }
 
+// StartSecureRedis starts a server that speaks TLS, too, at the returned
+// address: with a certificate of the authority, to clients with one of it alone.
+// At its own address the test speaks to it in clear.
+func StartSecureRedis(t testing.TB, a *Authority, args ...string) (s *RedisServer, secure string) {
+	t.Helper()
+	dir := t.TempDir()
+	cert, key := a.Issue(t, nil).Write(t, dir)
+	ca := WriteFile(t, dir, "ca.crt", a.PEM)
+	secure = freeAddress(t)
+	_, port, _ := net.SplitHostPort(secure)
+	return StartRedis(t, append([]string{
+		"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca,
+	}, args...)...), secure
+}
+
 // launchRedis starts a server with the arguments on a free port.
 func launchRedis(t testing.TB, args []string) *RedisServer {
 	t.Helper()
@@ -157,6 +172,19 @@ func (s *RedisServer) Do(args ...string) string {
 		s.t.Fatalf("redis command %q: %v", args, err)
 	}
 	return reply
+}
+
+// CLI runs redis-cli, the program, as an operator does, and returns what it
+// prints.
+func (s *RedisServer) CLI(args ...string) string {
+	s.t.Helper()
+	host, port, _ := net.SplitHostPort(s.addr)
+	c := exec.Command("redis-cli", slices.Concat([]string{"-h", host, "-p", port}, args)...) //nolint:gosec // the arguments are the test's own
+	out, err := c.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("redis-cli %q: %v: %s", args, err, out)
+	}
+	return string(out)
 }
 
 // redisCommand sends a command in RESP2, the protocol of Redis, and reads a
