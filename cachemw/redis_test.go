@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,37 @@ func TestRedisNames(t *testing.T) {
 	}
 	if ttl := s.Do("TTL", name); ttl != "60" && ttl != "59" {
 		t.Errorf("the entry expires in %s s", ttl)
+	}
+}
+
+// TestRedisCLI runs, by the program itself, the commands that operators have in their runbooks.
+func TestRedisCLI(t *testing.T) {
+	s := testkit.StartRedis(t)
+	r := newRedis(t, cachemw.RedisOptions{Client: dial(t, s.URL()), LookupTimeout: patient})
+	saved(t, r, "github", "one")
+	saved(t, r, "gitlab", "two")
+	got := []string{loaded(r, "github")}
+
+	if keys := strings.Fields(s.CLI("--scan", "--pattern", "cache:response:*")); len(keys) != 2 {
+		t.Errorf("redis-cli --scan --pattern 'cache:response:*' finds %q, want two keys", keys)
+	}
+	for _, c := range []struct{ args, want string }{
+		{"PING", `^PONG\n`},
+		{"INFO stats", `keyspace_hits:[1-9]`},
+		{"INFO stats", `evicted_keys:0`},
+		{"INFO clients", `connected_clients:[1-9]`},
+		{"INFO memory", `used_memory:[1-9]`},
+		{"CONFIG GET maxmemory-policy", `noeviction`},
+		{"TTL cache:response:" + fmt.Sprintf("%x", keyOf("github")), `^(60|59)\n`},
+	} {
+		if out := s.CLI(strings.Fields(c.args)...); !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("redis-cli %s prints %q, want %s", c.args, out, c.want)
+		}
+	}
+	s.CLI("FLUSHALL") // the runbook's last resort
+	got = append(got, loaded(r, "github"))
+	if diff := cmp.Diff([]string{"one", "a miss"}, got); diff != "" {
+		t.Errorf("before and after FLUSHALL (-want +got):\n%s", diff)
 	}
 }
 

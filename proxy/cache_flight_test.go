@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -116,6 +117,88 @@ func TestFlightKeepsToTheDeadline(t *testing.T) {
 	g.Upstream.AwaitRequests(t, 1)
 	postModern(second, "viewer", "2", "tools/list", "")
 	diff(t, "statuses", []int{504, 504}, []int{first.ReadReply().Status, second.ReadReply().Status})
+}
+
+// TestFollowersHaveTheirOwnDeadline: who waits for another's answer that has begun and does not end asks by itself when its
+// own time for an answer is over.
+func TestFollowersHaveTheirOwnDeadline(t *testing.T) {
+	t.Parallel()
+	g := newCached(t, func(s *setup) {
+		s.Server = func(o *proxy.ServerOptions) { o.Upstream.FirstByteTimeout = 300 * time.Millisecond }
+	})
+	proceed := make(chan struct{})
+	var asked atomic.Int64
+	g.Upstream.On("tools/list", func(x *testkit.Exchange, m testkit.Message) {
+		answer := result(string(m.ID), forAll, "echo")
+		if asked.Add(1) > 1 {
+			x.JSON(200, answer)
+			return
+		}
+		x.Stream() // the head comes in time, and the rest does not
+		select {
+		case <-proceed:
+		case <-time.After(testkit.Patience):
+		}
+		x.Event(answer)
+	})
+	first, second := g.Dial(t), g.Dial(t)
+	postModern(first, "admin", "1", "tools/list", "")
+	g.Upstream.AwaitRequests(t, 1)
+	postModern(second, "viewer", "2", "tools/list", "")
+	got := readAnswer(second) // before the first has its answer
+	diff(t, "the second", answer{"MISS", "", result("2", forOne, "echo")}, got) // a filtered list is the caller's own
+	close(proceed)
+	if r := first.ReadReply(); r.Status != 200 || !strings.Contains(r.Body, `"id":1`) {
+		t.Errorf("the first: %d %s", r.Status, r.Body)
+	}
+}
+
+// TestErrorsAreNotShared: what went wrong for the request that went upstream for all is its own. Each of the others asks.
+func TestErrorsAreNotShared(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(*testkit.Exchange, testkit.Message){
+		"a failure":      func(x *testkit.Exchange, m testkit.Message) { x.JSON(500, result(string(m.ID), forAll, "broken")) },
+		"an error":       func(x *testkit.Exchange, m testkit.Message) { x.JSON(200, m.Refuse(-32603, "broken", "")) },
+		"a broken reply": func(x *testkit.Exchange, _ testkit.Message) { x.Reset() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newCached(t, nil)
+			proceed := make(chan struct{})
+			var asked atomic.Int64
+			g.Upstream.On("tools/list", func(x *testkit.Exchange, m testkit.Message) {
+				if asked.Add(1) > 1 {
+					x.JSON(200, result(string(m.ID), forAll, "echo"))
+					return
+				}
+				select {
+				case <-proceed:
+				case <-time.After(testkit.Patience):
+				}
+				fail(x, m)
+			})
+			first := g.Dial(t)
+			postModern(first, "admin", "1", "tools/list", "")
+			g.Upstream.AwaitRequests(t, 1)
+			var others []*testkit.RawClient
+			for i := range 4 {
+				c := g.Dial(t)
+				postModern(c, []string{"admin", "viewer"}[i%2], fmt.Sprint(10+i), "tools/list", "")
+				others = append(others, c)
+			}
+			g.awaitInProgress(t, 5)
+			close(proceed)
+
+			if r := first.ReadReply(); strings.Contains(r.Body, `"echo"`) {
+				t.Errorf("the first: %d %s", r.Status, r.Body)
+			}
+			for i, c := range others {
+				r := c.ReadReply()
+				diff(t, "another", []any{200, result(fmt.Sprint(10+i), forOne, "echo")}, []any{r.Status, r.Body})
+			}
+			diff(t, "questions to the upstream", int64(5), asked.Load())
+		})
+	}
 }
 
 // TestCrossPrincipal is the matrix: who filled the cache against who asks, by scope. No answer made for one caller reaches
@@ -280,6 +363,28 @@ func TestEarlyRefresh(t *testing.T) {
 	if refreshed := len(g.Upstream.Requests()) - 1 - failed; failed < 2 || refreshed != 1 {
 		t.Errorf("%d refreshes failed and %d did not, want some and 1", failed, refreshed)
 	}
+}
+
+// locked is a cache whose entries another gateway is refreshing.
+type locked struct{ *cachemw.Cache }
+
+func (locked) TryRefresh(context.Context, cachemw.Key, cachemw.Entry) bool { return false }
+
+// TestEarlyRefreshElsewhere: while another gateway has the lock of an entry, nobody here refreshes it.
+func TestEarlyRefreshElsewhere(t *testing.T) {
+	t.Parallel()
+	c := newCached(t, func(s *setup) { s.Cache = locked{s.Cache.(*cachemw.Cache)} })
+	c.Upstream.On("tools/list", func(x *testkit.Exchange, m testkit.Message) {
+		c.clock.Advance(2 * time.Second) // what it costs
+		x.JSON(200, result(string(m.ID), forAll, "echo"))
+	})
+	c.clock.Stop()
+	c.list(t, "admin", "1")
+	c.clock.Advance(time.Minute - 100*time.Millisecond)
+	for range 20 { // each would refresh it by 95 in 100
+		diff(t, "X-Cache", "HIT", c.list(t, "admin", "2").Cache)
+	}
+	diff(t, "questions to the upstream", 1, len(c.Upstream.Requests()))
 }
 
 // TestCacheKeyHeader is sent when it is asked for.

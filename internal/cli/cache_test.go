@@ -3,6 +3,8 @@ package cli_test
 import (
 	"strings"
 	"testing"
+
+	"sark/internal/testkit"
 )
 
 // TestCacheCommands asks a running gateway for its statistics and tells it to forget.
@@ -31,4 +33,38 @@ func TestCacheCommands(t *testing.T) {
 			t.Errorf("%s: %+v, want a failure", name, r)
 		}
 	}
+}
+
+// TestCacheOnRedis: with a shared server the statistics are its own, too; a purge that cannot reach a layer ends with 1 and
+// names it, and one that can ends with 0 again.
+func TestCacheOnRedis(t *testing.T) {
+	server := testkit.StartRedis(t, "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru")
+	config := testkit.WriteFile(t, t.TempDir(), "sark.yaml", []byte(`redis: {url: "`+server.URL()+`", socket_timeout: 2s, retry_on_timeout: false}`))
+	g := startGateway(t, dataDir(t), "--config", config)
+	stats := run(t, "cache", "stats", "--redis", "--data-dir", g.dir)
+	for _, word := range []string{"connected_clients", "total_connections_received", "keyspace_hits", "evicted_keys", "used_memory", "allkeys-lru"} {
+		if stats.Code != 0 || !strings.Contains(stats.Out, word) {
+			t.Errorf("stats lacks %q: %+v", word, stats)
+		}
+	}
+	purge := func() result { return run(t, "cache", "purge", "--all", "--data-dir", g.dir) }
+	if r := purge(); r.Code != 0 {
+		t.Errorf("purge: %+v", r)
+	}
+
+	server.Kill()
+	for name, r := range map[string]result{"purge": purge(), "stats": run(t, "cache", "stats", "--redis", "--data-dir", g.dir)} {
+		if r.Code != 1 || r.Out != "" {
+			t.Errorf("%s without Redis: %+v, want 1 and nothing on standard output", name, r)
+		}
+		if name == "purge" && (!strings.Contains(r.Err, "L2, the shared cache") || !strings.Contains(r.Err, "L1 of the other gateways")) {
+			t.Errorf("%s without Redis names no layer: %s", name, r.Err)
+		}
+	}
+	if r := run(t, "cache", "stats", "--data-dir", g.dir); r.Code != 0 || !strings.Contains(r.Out, "trouble") {
+		t.Errorf("stats without Redis do not tell of the trouble: %+v", r)
+	}
+
+	server.Start()
+	testkit.Eventually(t, "a purge goes through again", func() bool { return purge().Code == 0 })
 }

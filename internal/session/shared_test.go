@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -51,6 +52,33 @@ func TestReplicasShareSessions(t *testing.T) {
 
 	if diff := cmp.Diff([]bool{true, true, false, false, false, true, true, false}, got); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestReplicasShareEveryKind: whatever one bound is its owner's alone at another, under its own kind alone, and ends in
+// Redis with its time to live.
+func TestReplicasShareEveryKind(t *testing.T) {
+	s := testkit.StartRedis(t)
+	a, b := replica(t, dial(t, s.Addr()), nil), replica(t, dial(t, s.Addr()), nil)
+	kinds := []session.Kind{session.Session, session.Task, session.Question, session.Address}
+	for i, kind := range kinds {
+		id, ctx := []byte(kind), t.Context()
+		got := []bool{
+			a.must(a.Bindings.Bind(ctx, kind, id, owner(1), start)),
+			b.must(b.Bindings.Owned(ctx, kind, id, owner(1), start)), b.must(b.Bindings.Owned(ctx, kind, id, owner(2), start)),
+			b.must(b.Bindings.Owned(ctx, kinds[(i+1)%len(kinds)], id, owner(1), start)),
+		}
+		if diff := cmp.Diff([]bool{true, true, false, false}, got); diff != "" {
+			t.Errorf("%s: answers (-want +got):\n%s", kind, diff)
+		}
+	}
+
+	brief := func(o *session.Options) { o.TTL = 50 * time.Millisecond }
+	a, b = replica(t, dial(t, s.Addr()), brief), replica(t, dial(t, s.Addr()), brief)
+	a.Bind([]byte("brief"), owner(1), start)
+	testkit.Eventually(t, "the binding has ended", func() bool { return s.Do("DBSIZE") == strconv.Itoa(len(kinds)) })
+	if b.Owned([]byte("brief"), owner(1), start) {
+		t.Error("a binding is known after its time to live")
 	}
 }
 
