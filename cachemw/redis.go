@@ -90,7 +90,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	}
 	var err error
 	r.breaker, err = redisguard.New(redisguard.Options{
-		Client: o.Client, Limit: o.LookupTimeout, Health: o.HealthInterval,
+		Client: o.Client, Limit: o.LookupTimeout, Health: o.HealthInterval, Meanwhile: "redis is left alone",
 		Harmless: func(err error) bool { return errors.Is(err, errContended) },
 	})
 	if err != nil {
@@ -235,12 +235,7 @@ func (r *Redis) Usage() Usage {
 }
 
 // Err returns why requests go without the server at the moment; nil when they do not.
-func (r *Redis) Err() error {
-	if err := r.breaker.Err(); err != nil {
-		return fmt.Errorf("redis is left alone: %w", err)
-	}
-	return nil
-}
+func (r *Redis) Err() error { return r.breaker.Err() }
 
 // Close implements Backend. It does not close the client.
 func (r *Redis) Close() error {

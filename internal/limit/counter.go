@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"sark/internal/redisguard"
 )
 
 // DefaultTimeout bounds one question to Redis when CounterOptions.Timeout is zero.
@@ -39,7 +41,8 @@ type CounterOptions struct {
 // costs Redis nothing, and when Redis is gone nobody has a fresh burst here; the limits are then those of each gateway.
 type Counter struct {
 	table   *Table
-	shared  *shared // nil without a Client
+	shared  *shared             // nil without a Client
+	breaker *redisguard.Breaker // before shared; nil without a Client
 	metrics *metrics
 }
 
@@ -55,6 +58,7 @@ func NewCounter(o CounterOptions) (*Counter, error) {
 		if c.shared, err = newShared(o); err != nil {
 			return nil, err
 		}
+		c.breaker = c.shared.breaker
 	}
 	if c.metrics, err = newMetrics(o.Registerer, c); err != nil {
 		c.Close()
@@ -95,19 +99,7 @@ func (c *Counter) take(ctx context.Context, quotas []Quota, now time.Time) Verdi
 }
 
 // Err returns why calls are counted without Redis at the moment; nil when they are not, or when there is none.
-func (c *Counter) Err() error {
-	if c.shared == nil {
-		return nil
-	}
-	if err := c.shared.breaker.Err(); err != nil {
-		return fmt.Errorf("limits are counted in this process alone: %w", err)
-	}
-	return nil
-}
+func (c *Counter) Err() error { return c.breaker.Err() }
 
 // Close ends the PINGs. It does not close the client.
-func (c *Counter) Close() {
-	if c.shared != nil {
-		c.shared.breaker.Close()
-	}
-}
+func (c *Counter) Close() { c.breaker.Close() }

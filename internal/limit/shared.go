@@ -35,7 +35,9 @@ func newShared(o CounterOptions) (*shared, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
-	b, err := redisguard.New(redisguard.Options{Client: o.Client, Limit: o.Timeout, Health: o.Health})
+	b, err := redisguard.New(redisguard.Options{
+		Client: o.Client, Limit: o.Timeout, Health: o.Health, Meanwhile: "limits are counted in this process alone",
+	})
 	if err != nil {
 		return nil, fmt.Errorf("limit: %w", err)
 	}

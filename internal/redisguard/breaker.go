@@ -21,6 +21,8 @@ type options struct {
 	limit time.Duration
 	// health is how often a server without trouble is probed.
 	health time.Duration
+	// meanwhile is what is done while the server is left alone.
+	meanwhile string
 	// probe asks the server for a sign of life.
 	probe func(ctx context.Context) error
 	// trouble reports whether an error means that the server is in trouble, rather than that it dislikes the question.
@@ -54,8 +56,11 @@ func newBreaker(o options) *Breaker {
 	return b
 }
 
-// Close stops the probes and waits for the one that is under way.
+// Close stops the probes and waits for the one that is under way. A nil Breaker has none.
 func (b *Breaker) Close() {
+	if b == nil {
+		return
+	}
 	b.stop()
 	<-b.stopped
 }
@@ -90,14 +95,15 @@ func orSlow(err error) error {
 	return err
 }
 
-// Err returns why the breaker is open, nil when it is closed.
+// Err returns what is done meanwhile and why the breaker is open; nil when it is closed. A nil Breaker, that of a part which
+// has no server, never is.
 func (b *Breaker) Err() error {
-	if !b.open.Load() {
+	if b == nil || !b.open.Load() {
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.cause
+	return fmt.Errorf("%s: %w", b.o.meanwhile, b.cause)
 }
 
 // trip opens the breaker.

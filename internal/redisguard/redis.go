@@ -21,6 +21,9 @@ type Options struct {
 	Limit time.Duration
 	// Health is the pause between two PINGs while all is well; default DefaultHealth.
 	Health time.Duration
+	// Meanwhile says what is done while the server is left alone, for Err, such as "limits are counted in this process alone".
+	// Required.
+	Meanwhile string
 	// Harmless reports errors of operations that are no trouble of the server, beside the replies of one that is well. Nil
 	// knows none.
 	Harmless func(err error) bool
@@ -28,8 +31,8 @@ type Options struct {
 
 // New returns a closed Breaker for the server, which the caller must Close. It does not connect.
 func New(o Options) (*Breaker, error) {
-	if o.Client == nil || o.Limit <= 0 || o.Health < 0 {
-		return nil, errors.New("redisguard: Options.Client and a positive Limit are required")
+	if o.Client == nil || o.Limit <= 0 || o.Health < 0 || o.Meanwhile == "" {
+		return nil, errors.New("redisguard: Options.Client, Meanwhile and a positive Limit are required")
 	}
 	if !heedsDeadlines(o.Client) {
 		return nil, errors.New("the client ignores deadlines: make it with ContextTimeoutEnabled")
@@ -38,7 +41,7 @@ func New(o Options) (*Breaker, error) {
 		o.Health = DefaultHealth
 	}
 	return newBreaker(options{
-		limit: o.Limit, health: o.Health,
+		limit: o.Limit, health: o.Health, meanwhile: o.Meanwhile,
 		probe:   func(ctx context.Context) error { return Ping(ctx, o.Client) },
 		trouble: func(err error) bool { return trouble(err) && (o.Harmless == nil || !o.Harmless(err)) },
 	}), nil

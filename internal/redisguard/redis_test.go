@@ -2,6 +2,7 @@ package redisguard_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func client(t *testing.T, addr string) *redis.Client {
 func TestBreakerBeforeARealServer(t *testing.T) {
 	s := testkit.StartRedis(t)
 	c := client(t, s.Addr())
-	b, err := redisguard.New(redisguard.Options{Client: c, Limit: testkit.Patience})
+	b, err := redisguard.New(redisguard.Options{Client: c, Limit: testkit.Patience, Meanwhile: "the test waits"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +37,9 @@ func TestBreakerBeforeARealServer(t *testing.T) {
 	got := []bool{ask("PING"), ask("NONSENSE")}
 	s.Kill()
 	got = append(got, ask("PING"), ask("PING"))
+	if err := b.Err(); err == nil || !strings.HasPrefix(err.Error(), "the test waits: ") {
+		t.Errorf("Err says %v, want what is done meanwhile and why", err)
+	}
 	s.Start()
 	testkit.Eventually(t, "the server is asked again", func() bool { return !b.IsOpen() })
 
@@ -44,15 +48,25 @@ func TestBreakerBeforeARealServer(t *testing.T) {
 	}
 }
 
+// TestNoBreaker is that of a part without a server: nothing is wrong with it, and there is nothing to end.
+func TestNoBreaker(t *testing.T) {
+	var b *redisguard.Breaker
+	if err := b.Err(); err != nil {
+		t.Errorf("Err: %v", err)
+	}
+	b.Close()
+}
+
 func TestBadOptions(t *testing.T) {
 	deaf := redis.NewClient(&redis.Options{})
 	defer func() { _ = deaf.Close() }()
 	good := client(t, "127.0.0.1:1")
 	for name, o := range map[string]redisguard.Options{
-		"no client":         {Limit: time.Second},
-		"no limit":          {Client: good},
-		"negative health":   {Client: good, Limit: time.Second, Health: -1},
-		"ignores deadlines": {Client: deaf, Limit: time.Second},
+		"no client":         {Limit: time.Second, Meanwhile: "m"},
+		"no limit":          {Client: good, Meanwhile: "m"},
+		"negative health":   {Client: good, Limit: time.Second, Health: -1, Meanwhile: "m"},
+		"nothing meanwhile": {Client: good, Limit: time.Second},
+		"ignores deadlines": {Client: deaf, Limit: time.Second, Meanwhile: "m"},
 	} {
 		if b, err := redisguard.New(o); err == nil {
 			b.Close()

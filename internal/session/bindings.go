@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"sark/internal/redisguard"
 )
 
 // Kind is what is bound. An id of one kind says nothing about the same id of another.
@@ -64,8 +66,9 @@ type Options struct {
 // With a Client, Redis knows best, and this process remembers what it said for half a minute. When Redis cannot be asked,
 // what this process remembers stands; of anything else it is unknown whose it is, which is ErrUnavailable.
 type Bindings struct {
-	table  *table
-	shared *shared // nil without a Client
+	table   *table
+	shared  *shared             // nil without a Client
+	breaker *redisguard.Breaker // before shared; nil without a Client
 }
 
 // ErrUnavailable means that nobody here knows whose a binding is, because Redis cannot be asked.
@@ -93,8 +96,11 @@ func New(o Options) (*Bindings, error) {
 		return b, nil
 	}
 	var err error
-	b.shared, err = newShared(o)
-	return b, err
+	if b.shared, err = newShared(o); err != nil {
+		return nil, err
+	}
+	b.breaker = b.shared.breaker
+	return b, nil
 }
 
 // Bind makes owner the owner of what a server has just opened. It reports false, and changes nothing, when the id belongs to
@@ -169,19 +175,7 @@ func (b *Bindings) Drop(ctx context.Context, kind Kind, id []byte, owner [32]byt
 func (b *Bindings) Len() int { return b.table.len() }
 
 // Err returns why bindings are not shared at the moment; nil when they are, or when there is no Redis.
-func (b *Bindings) Err() error {
-	if b.shared == nil {
-		return nil
-	}
-	if err := b.shared.breaker.Err(); err != nil {
-		return fmt.Errorf("sessions are known to this process alone: %w", err)
-	}
-	return nil
-}
+func (b *Bindings) Err() error { return b.breaker.Err() }
 
 // Close ends the PINGs. It does not close the client.
-func (b *Bindings) Close() {
-	if b.shared != nil {
-		b.shared.breaker.Close()
-	}
-}
+func (b *Bindings) Close() { b.breaker.Close() }

@@ -53,7 +53,9 @@ func newShared(o Options) (*shared, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
-	b, err := redisguard.New(redisguard.Options{Client: o.Client, Limit: o.Timeout, Health: o.Health})
+	b, err := redisguard.New(redisguard.Options{
+		Client: o.Client, Limit: o.Timeout, Health: o.Health, Meanwhile: "sessions are known to this process alone",
+	})
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
