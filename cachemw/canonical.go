@@ -27,7 +27,13 @@ func volatileMeta(key []byte) bool {
 }
 
 // canonicaliser brings JSON values into canonical form: members sorted by key, no insignificant white space, strings in one
-// spelling, numbers as they are (a float would lose digits). The form is JSON too.
+// spelling, numbers as they are. The form is JSON too.
+//
+// It is not that of audit.AppendCanonical, and must not become it. A digest of the trail says that two calls asked for the
+// same, whoever wrote the numbers: 1, 1.0 and 1e0 are one there. A key says that two answers are interchangeable, and a server
+// may answer 1 and 1.0 differently, or see more digits than a float has; what it costs to keep them apart is a miss. Here
+// metadata that cannot change a result is left out, which the trail must not do; and what has no form counts byte by byte
+// here, where the trail refuses it.
 type canonicaliser struct {
 	members []member // a stack: each object that is being written sorts its members at the top
 }

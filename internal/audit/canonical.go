@@ -20,6 +20,9 @@ const maxDepth = 128
 //
 // Duplicate keys, numbers beyond float64, ill-formed UTF-8 and nesting deeper than 128 are errors that wrap ErrJSON; dst is
 // then returned as it was. It allocates nothing in the steady state.
+//
+// Digests of the trail are over this form, so it cannot change. The keys of the response cache have a form of their own, for
+// reasons that stand above cachemw's canonicaliser: numbers keep their spelling there, since a server may tell 1 from 1.0.
 func AppendCanonical(dst, src []byte) ([]byte, error) { return canonicalise(dst, src, nil) }
 
 func canonicalise(dst, src []byte, r *Redactor) ([]byte, error) {
