@@ -21,7 +21,8 @@ func (g *cached) held(fields string, proceed <-chan struct{}) {
 	g.Upstream.On("tools/list", func(x *testkit.Exchange, m testkit.Message) {
 		select {
 		case <-proceed:
-		case <-time.After(testkit.Patience):
+		case <-x.ClientGone(): // nobody waits any more
+			return
 		}
 		x.JSON(200, result(string(m.ID), fields, "for-"+strings.Split(x.Request.Header.Value("X-Sark-Principal"), "@")[0]))
 	})
@@ -96,6 +97,7 @@ func TestFlightOutlivesItsLeader(t *testing.T) {
 	postModern(second, "viewer", "2", "tools/list", "")
 	g.awaitInProgress(t, 2)
 	first.Reset()
+	g.awaitLooks(t)
 	third := g.Dial(t)
 	postModern(third, "analyst", "3", "tools/list", "")
 	g.awaitInProgress(t, 3)
@@ -103,6 +105,25 @@ func TestFlightOutlivesItsLeader(t *testing.T) {
 
 	diff(t, "the others", []string{"HIT", "HIT"}, []string{readAnswer(second).Cache, readAnswer(third).Cache})
 	diff(t, "calls", 1, g.Upstream.Calls()["tools/list"])
+}
+
+// awaitLooks returns when calls whose clients have left were ended twice, one after the other: by then the gateway has looked
+// after the client of every call that was waiting at the beginning.
+func (g *cached) awaitLooks(t *testing.T) {
+	t.Helper()
+	arrived, gone := make(chan struct{}, 1), make(chan struct{}, 1) // one call at a time
+	g.Upstream.On("tools/call", func(x *testkit.Exchange, _ testkit.Message) {
+		arrived <- struct{}{}
+		<-x.ClientGone()
+		gone <- struct{}{}
+	})
+	for range 2 {
+		c := g.Dial(t)
+		c.Post("/mcp", toolCall, bearer("admin"))
+		testkit.Wait(t, 0, arrived)
+		c.Reset()
+		testkit.Wait(t, 0, gone)
+	}
 }
 
 // TestFlightKeepsToTheDeadline: who waits for another's answer waits no longer than for the upstream itself.
@@ -145,7 +166,7 @@ func TestFollowersHaveTheirOwnDeadline(t *testing.T) {
 	postModern(first, "admin", "1", "tools/list", "")
 	g.Upstream.AwaitRequests(t, 1)
 	postModern(second, "viewer", "2", "tools/list", "")
-	got := readAnswer(second) // before the first has its answer
+	got := readAnswer(second)                                                   // before the first has its answer
 	diff(t, "the second", answer{"MISS", "", result("2", forOne, "echo")}, got) // a filtered list is the caller's own
 	close(proceed)
 	if r := first.ReadReply(); r.Status != 200 || !strings.Contains(r.Body, `"id":1`) {

@@ -257,6 +257,46 @@ func TestCacheFiltersEachAnswer(t *testing.T) {
 	diff(t, "analyst after a change of policy", `HIT [{"name":"wipe"}]`, names(g.list(t, "analyst", "4")))
 }
 
+// TestPolicyShortensLifetimes: what a policy says of caching holds for what is stored, whatever it says later, and for what
+// was stored before it said so.
+func TestPolicyShortensLifetimes(t *testing.T) {
+	t.Parallel()
+	const unsaid, brief = time.Duration(-1), 10 * time.Second
+	for name, test := range map[string]struct {
+		first, then time.Duration
+		want        [3]string // at once, soon, and after what the policy said
+	}{
+		"nothing said":        {unsaid, unsaid, [3]string{"MISS 60", "HIT 55", "HIT 40"}},
+		"said when stored":    {brief, unsaid, [3]string{"MISS 10", "HIT 5", "MISS 60"}},
+		"said when looked up": {unsaid, brief, [3]string{"MISS 60", "HIT 55", "MISS 10"}},
+		"nothing to be kept":  {0, unsaid, [3]string{"MISS ", "MISS 60", "HIT 45"}},
+		"nothing to be used":  {unsaid, 0, [3]string{"MISS 60", "MISS ", "MISS "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ttl atomic.Int64
+			ttl.Store(int64(test.first))
+			g := newCached(t, func(s *setup) {
+				s.Decider = deciderFunc(func(*authz.Input) authz.Decision {
+					return authz.Decision{Allow: true, Obligations: authz.Obligations{CacheTTL: time.Duration(ttl.Load())}}
+				})
+			})
+			g.clock.Stop()
+			g.answerTools(forAll)
+			var got [3]string
+			for i, wait := range []time.Duration{0, 5 * time.Second, 15 * time.Second} {
+				g.clock.Advance(wait)
+				c := g.Dial(t)
+				postModern(c, "admin", "1", "tools/list", "")
+				r := c.ReadReply()
+				got[i] = r.Header.Value("X-Cache") + " " + r.Header.Value("X-Cache-TTL")
+				ttl.Store(int64(test.then))
+			}
+			diff(t, "X-Cache and X-Cache-TTL", test.want, got)
+		})
+	}
+}
+
 // TestCacheHitIsDecidedFirst: an entry is no permission.
 func TestCacheHitIsDecidedFirst(t *testing.T) {
 	t.Parallel()
