@@ -138,12 +138,15 @@ func (h *Handler) cacheable(x *Exchange) bool {
 	c := &x.cache
 	switch x.target.kind {
 	case kindLocal:
+		if !x.ctx.IsGet() {
+			return false
+		}
 		c.class, c.server, c.name = x.Call.Route, APICacheName, APICacheName
 		ttl, ok := h.o.CacheRules.TTL(x.Call.Route)
 		if c.ttl = ttl; !ok {
 			c.result = cachemw.BypassRoute
 		}
-		return x.ctx.IsGet()
+		return true
 	case kindPassthrough:
 		return h.cacheablePlain(x)
 	case kindMCP:

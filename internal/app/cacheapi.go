@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"sark/cachemw"
 	"sark/internal/api"
@@ -33,7 +34,7 @@ func (c cacheAPI) Stats(ctx context.Context, redis bool) (api.CacheStats, error)
 		out.Classes = append(out.Classes, api.CacheClass(k))
 	}
 	if err := c.g.cache.Err(); err != nil {
-		word := err.Error()
+		word := strings.ReplaceAll(err.Error(), "\n", "; ") // one line for each layer
 		out.Trouble = &word
 	}
 	if !redis {

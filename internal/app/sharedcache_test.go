@@ -137,6 +137,13 @@ func TestPurgeReachesEveryGateway(t *testing.T) {
 			return upstream.Calls()["tools/list"] > asked
 		})
 	}
+	var stats struct{ Classes []struct{ Class string } }
+	overSocket(one.Socket).get(t, "/api/v1/cache/stats").decode(t, &stats)
+	for _, c := range stats.Classes {
+		if c.Class == "cache.invalidate" {
+			t.Error("a write is counted among the requests for which caching was considered")
+		}
+	}
 	if status, _ := purge(t, one, `{"scope":"server","server":"unknown"}`); status != http.StatusNotFound {
 		t.Errorf("purge of a server that is not there: %d, want 404", status)
 	}
