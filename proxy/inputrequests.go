@@ -21,7 +21,7 @@ func (x *Exchange) mayWant() bool {
 // wanting reports whether the bytes of an answer could ask for input; those that spell the word with escapes count, and those
 // that spell it with other capitals.
 func wanting(body []byte) bool {
-	return mcp.ContainsFold(body, "inputrequests") || bytes.Contains(body, []byte("input_required")) || bytes.Contains(body, []byte(`\u`))
+	return mcp.ContainsKey(body, "inputrequests") || bytes.Contains(body, []byte("input_required")) || bytes.Contains(body, []byte(`\u`))
 }
 
 // mayInput decides each request for input that a result holds, as the requests on a stream of the legacy era are. One that

@@ -98,6 +98,23 @@ func TestOddFrames(t *testing.T) {
 	}
 }
 
+// TestContainsKey looks for a key at every place of texts of every length around a word's, and for what only resembles it.
+func TestContainsKey(t *testing.T) {
+	for before := range 20 {
+		for after := range 20 {
+			pad, tail := strings.Repeat("m", before), strings.Repeat(`"`, after)
+			for text, want := range map[string]bool{
+				`"method`: true, `"METHOD`: true, `"mEthoD`: true, `""method`: true, `"m"method`: true,
+				`method`: false, `"metho`: false, `"mmethod`: false, `" method`: false, `!method`: false, `"\rethod`: false,
+			} {
+				if got := mcp.ContainsKey([]byte(pad+text+tail), "method"); got != want {
+					t.Errorf("%q: %v", pad+text+tail, got)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkAsks(b *testing.B) {
 	body := []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"` + strings.Repeat("some more words from me. ", 40) + `"}]}}`)
 	b.SetBytes(int64(len(body)))
