@@ -130,6 +130,7 @@ func liveKeys(other files) map[string]liveKey {
 		"authn.jwt.algorithms":            token("authn.jwt.algorithms", `["RS256"]`, []string{"RS256"}, func(j configs.JWT) any { return j.Algorithms }),
 		"authn.jwt.leeway":                token("authn.jwt.leeway", "7s", 7*time.Second, func(j configs.JWT) any { return j.Leeway }),
 		"authn.jwt.keys_life":             token("authn.jwt.keys_life", "7m", 7*time.Minute, func(j configs.JWT) any { return j.KeysLife }),
+		"authn.jwt.allowed_networks":      token("authn.jwt.allowed_networks", `["127.0.0.0/8"]`, []string{"127.0.0.0/8"}, func(j configs.JWT) any { return j.AllowedNetworks }),
 		"authn.jwt.scopes":                token("authn.jwt.scopes", `["tool:invoke"]`, []string{"tool:invoke"}, func(j configs.JWT) any { return j.Scopes }),
 		"authn.jwt.claims.roles":          token("authn.jwt.claims.roles", "x", "x", func(j configs.JWT) any { return j.Claims.Roles }),
 		"authn.jwt.claims.teams":          token("authn.jwt.claims.teams", "x", "x", func(j configs.JWT) any { return j.Claims.Teams }),
