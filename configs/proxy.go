@@ -47,8 +47,12 @@ type Proxy struct {
 	// head is refused with 431.
 	MaxHeaderBytes Bytes `key:"max_header_bytes" default:"16KiB" reload:"restart" min:"4KiB" max:"1MiB"`
 	// MaxConcurrent is the number of requests, open streams included, that are
-	// served at once; one more gets 503 and Retry-After.
+	// served at once; one more waits for concurrent_wait, and gets 503 and
+	// Retry-After then, or at once when as many wait already.
 	MaxConcurrent int `key:"max_concurrent" default:"16384" reload:"restart" min:"1" max:"1000000" unit:"requests"`
+	// ConcurrentWait is how long a request beyond max_concurrent waits until
+	// another one ends.
+	ConcurrentWait time.Duration `key:"concurrent_wait" default:"500ms" reload:"live" min:"1ms" max:"30s"`
 	// Eras lists the families of protocol revisions that are served: legacy is
 	// everything up to 2025-11-25, which begins with initialize, modern is
 	// 2026-07-28 and later. A message of another one is refused with 400.

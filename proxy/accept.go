@@ -17,7 +17,7 @@ import (
 func (h *Handler) accept(x *Exchange) bool {
 	req := &x.ctx.Request
 	h.locate(x)
-	if int(h.inflight.Load()) > h.o.MaxConcurrent {
+	if x.part == nil && !h.admit(x) { // the messages of a batch are within it
 		return x.refuse(&Problem{Status: 503, Rule: "overload", Reason: "too many requests are in progress", Retry: time.Second})
 	}
 	if p := framing(&req.Header); p != nil {
@@ -36,6 +36,12 @@ func (h *Handler) accept(x *Exchange) bool {
 		return x.refuse(&Problem{Status: 413, Rule: "body_size", Reason: "request body is too large", Close: true})
 	}
 	return h.verb(x)
+}
+
+// admit waits for room among the requests that are served at once.
+func (h *Handler) admit(x *Exchange) bool {
+	x.admitted = h.gate.enter(h.o.MaxConcurrent, h.o.ConcurrentWait)
+	return x.admitted
 }
 
 // locate finds where the raw path of a request leads, in redirect mode at the destination of its connection.
@@ -116,7 +122,8 @@ func framing(hd *fasthttp.RequestHeader) *Problem {
 		return malformed("request target must be a path")
 	}
 	var seen uint16
-	for raw := hd.RawHeaders(); len(raw) > 0; {
+	fields := 0
+	for raw := hd.RawHeaders(); len(raw) > 0; fields++ {
 		var line []byte
 		line, raw, _ = bytes.Cut(raw, []byte{'\n'})
 		if string(line) == "\r" {
@@ -132,6 +139,8 @@ func framing(hd *fasthttp.RequestHeader) *Problem {
 		seen |= field
 	}
 	switch {
+	case fields > maxFields:
+		return &Problem{Status: 431, Rule: "header_size", Reason: "too many header fields", Close: true}
 	case seen&fieldLength != 0 && seen&fieldEncoding != 0:
 		return malformed("Content-Length together with Transfer-Encoding")
 	case seen&fieldHost == 0:
@@ -141,6 +150,9 @@ func framing(hd *fasthttp.RequestHeader) *Problem {
 	}
 	return nil
 }
+
+// maxFields is how many fields a request's header may have: what each of them costs on its way is more than its bytes.
+const maxFields = 128
 
 // hasTrailers reports whether fields came behind the chunks of a body, or were announced. fasthttp's getters find them like
 // fields of the header, which nobody has looked at: they could repeat one that decides (RFC 9110 section 6.5.1).

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,6 +66,8 @@ func TestInboundFraming(t *testing.T) {
 		{"upgrade", request(g, "/mcp", host, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"), 400},
 		{"session of this hop", request(g, "/mcp", host, "Connection: keep-alive , MCP-session-id", "Mcp-Session-Id: a"), 400},
 		{"media type of this hop", request(g, "/mcp", host, "connection: Content-Type"), 400},
+		{"as many fields as may be", request(g, "/mcp", append([]string{host}, slices.Repeat([]string{"X-Other: 1"}, 128-4)...)...), 200},
+		{"too many fields", request(g, "/mcp", append([]string{host}, slices.Repeat([]string{"X-Other: 1"}, 128-3)...)...), 431},
 		{"another protocol", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
 		{"authority as target", strings.Replace(request(g, "{host}", host), "POST", "CONNECT", 1), 400},
 		{"asterisk as target", strings.Replace(request(g, "*", host), "POST", "OPTIONS", 1), 400},

@@ -1,6 +1,6 @@
 // Package proxy is the policy enforcement point: the data plane through which every request goes in one straight line.
 //
-//	accept        framing, exact path, verb, Host and Origin           accept.go, forwarded.go, cors.go
+//	accept        room, framing, exact path, verb, Host and Origin     accept.go, gate.go, forwarded.go, cors.go
 //	authenticate  credential to Principal                              authenticate.go, challenge.go
 //	parse         strict reading of the bytes that will be forwarded   parse.go, era.go, mirrors.go, batch.go
 //	owned         a session, task or answer is only its owner's        owned.go, session.go, httpsse.go

@@ -68,8 +68,9 @@ type Exchange struct {
 	local        bool  // answered by the local handler
 	left         error // why the upstream's answer was not waited for
 
-	address string // path and query where a message of the HTTP+SSE transport goes, else ""
-	counted bool   // as a lasting stream
+	address  string // path and query where a message of the HTTP+SSE transport goes, else ""
+	admitted bool   // by the gate
+	counted  bool   // as a lasting stream
 
 	charge *charge // for the bytes that are held; nil while these are few
 
@@ -123,6 +124,9 @@ const maxScratch = 64 << 10
 // end gives the exchange back. Nothing may use it afterwards.
 func (h *Handler) end(x *Exchange) {
 	h.inflight.Add(-1)
+	if x.admitted {
+		h.gate.leave(h.o.MaxConcurrent)
+	}
 	if x.counted {
 		h.streams.give(x.owner(), 1)
 	}

@@ -16,6 +16,7 @@ import (
 type shared struct {
 	metrics  *metrics
 	inflight atomic.Int64
+	gate     gate
 	pool     sync.Pool
 	flights  cachemw.Flights
 	habits   habits

@@ -44,9 +44,11 @@ func newMetrics(r prometheus.Registerer, s *shared) (*metrics, error) {
 	}
 	inflight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_in_progress", Help: "Requests in progress, streams included."},
 		func() float64 { return float64(s.inflight.Load()) })
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_requests_waiting", Help: "Requests that wait until fewer are in progress."},
+		func() float64 { return float64(s.gate.waiting.Load()) })
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_held_bytes", Help: "Bytes of requests and replies held in memory, without the first 64 KiB of each."},
 		func() float64 { return float64(s.held.total()) })
-	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.overheld, m.handshakes, m.announcements, inflight, held} {
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.overheld, m.handshakes, m.announcements, inflight, waiting, held} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

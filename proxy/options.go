@@ -59,8 +59,10 @@ type Options struct {
 	MaxBatch int
 	// MaxBody is the largest accepted body in bytes; default 4 MiB.
 	MaxBody int
-	// MaxConcurrent is how many requests are served at once, streams included; default 16,384.
+	// MaxConcurrent is how many requests are served at once, streams included; default 16,384. It is the same in each Reload.
 	MaxConcurrent int
+	// ConcurrentWait is how long one more waits until another ends; default 500 ms.
+	ConcurrentWait time.Duration
 	// MaxBuffered is the largest reply in bytes that is read as a whole to be filtered; default 16 MiB.
 	MaxBuffered int
 	// MaxStreams is how many streams that never end by themselves one principal may have open; default 100.
@@ -111,6 +113,7 @@ type Options struct {
 func (o *Options) defaults() {
 	setDefault(&o.MaxBody, 4<<20)
 	setDefault(&o.MaxConcurrent, 16384)
+	setDefault(&o.ConcurrentWait, 500*time.Millisecond)
 	setDefault(&o.MaxBuffered, 16<<20)
 	setDefault(&o.MaxBatch, 100)
 	setDefault(&o.MaxStreams, 100)

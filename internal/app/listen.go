@@ -131,7 +131,7 @@ func (g *gateway) handlerOptions(v *version) proxy.Options {
 		Eras: c.Proxy.Eras, AllowBatch: c.Proxy.AllowBatch, BatchAnyVersion: c.Proxy.BatchAnyVersion, MaxBatch: c.Proxy.MaxBatch,
 		MaxBuffered: int(configs.MaxBuffered), MaxHeldBytes: int(c.Proxy.MaxHeldBytes),
 		MaxStreams: c.Proxy.MaxStreams, MaxStreamAge: c.Proxy.MaxStreamAge,
-		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent,
+		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent, ConcurrentWait: c.Proxy.ConcurrentWait,
 		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,
 		Intent: c.Audit.Intent, OpenAfter: c.Audit.OpenAfter,
 		Shadow:      c.Authz.Mode == "shadow",
