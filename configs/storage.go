@@ -160,6 +160,7 @@ type Sessions struct {
 	// TTL is how long a binding outlives the last use of its session.
 	TTL time.Duration `key:"ttl" default:"24h" reload:"restart" min:"1m" max:"720h"`
 	// MaxPerPrincipal is the most sessions that one principal may hold at one
-	// replica; the one unused for longest makes room.
+	// replica, and, counted apart, the most tasks and open questions of
+	// servers; the one unused for longest makes room.
 	MaxPerPrincipal int `key:"max_per_principal" default:"1000" reload:"restart" min:"1" max:"1000000" unit:"sessions"`
 }

@@ -117,6 +117,9 @@ func (a *API) Route(method, path string, body []byte) (mcp.Call, int) {
 			status = fasthttp.StatusMethodNotAllowed
 			continue
 		}
+		if _, ok := parseID(id); ok {
+			id = strings.ToLower(id) // as the registry and the trail write it, for whoever searches there (RFC 9562 section 4)
+		}
 		call := mcp.Call{
 			Kind: mcp.Plain, Action: row.action, ResourceType: row.resourceType, Name: id,
 			Route: row.name, ReadOnly: row.readOnly,

@@ -56,6 +56,10 @@ func TestRoute(t *testing.T) {
 		{"POST", "/api/v1/servers", `{"name":"crm"} x`, create, 0},
 		{"GET", "/api/v1/servers/x1", "", read("servers.get", "server:read", "server", "x1"), 0},
 		{"GET", "/api/v1/servers/x1/", "", read("servers.get", "server:read", "server", "x1"), 0},
+		{
+			"GET", "/api/v1/servers/019AB000-0000-7000-8000-00000000000A", "",
+			read("servers.get", "server:read", "server", "019ab000-0000-7000-8000-00000000000a"), 0,
+		},
 		{"POST", "/api/v1/policy/evaluate", "", evaluate, 0},
 		{"GET", "/api/v1/policy/list", "", read("policy.list", "policy:read", "policy", ""), 0},
 		{"POST", "/api/v1/policy/validate", "", read("policy.validate", "policy:validate", "policy", ""), 0},
