@@ -10,6 +10,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
+
+	"sark/internal/audit"
 )
 
 // UpstreamOptions are the limits of the connections to one server. A server whose options are equal after a Reload keeps
@@ -143,7 +145,7 @@ func (e *dialError) Unwrap() error { return e.error }
 
 // upstreamProblem is what a caller is told of a failed forward. The cause stays here.
 func upstreamProblem(err error) *Problem {
-	p := &Problem{Status: 502, Rule: "upstream", Reason: "the server did not answer", Outcome: "upstream_failed", Cause: err}
+	p := &Problem{Status: 502, Rule: "upstream", Reason: "the server did not answer", Outcome: audit.OutcomeUpstreamFailed, Cause: err}
 	var dial *dialError
 	var netErr net.Error
 	var open *openError

@@ -39,7 +39,11 @@ func RedisWarnings(ctx context.Context, c *configs.Config, log *zap.Logger) []st
 			answers[part.url] = a
 		}
 		if a.err != nil && !asked {
-			warnings = append(warnings, fmt.Sprintf("%s: cannot tell whether the Redis there evicts keys: %v", part.key, a.err))
+			key := part.key
+			if part.url == c.Redis.URL {
+				key = "redis.url"
+			}
+			warnings = append(warnings, fmt.Sprintf("%s: cannot tell whether the Redis there evicts keys: %v", key, a.err))
 		}
 		if a.policy != "" {
 			warnings = append(warnings, fmt.Sprintf(

@@ -34,6 +34,11 @@ func TestRedisWarnings(t *testing.T) {
 			c.Redis.URL, c.Sessions.RedisURL, c.Limits.Shared = evicting.URL(), keeping.URL(), false
 		}, nil},
 		"gone": {func(c *configs.Config) { c.Redis.URL = gone.URL() }, []string{
+			"redis.url: cannot tell whether the Redis there evicts keys: ask redis for INFO: ",
+		}},
+		"sessions gone": {func(c *configs.Config) {
+			c.Redis.URL, c.Sessions.RedisURL = keeping.URL(), gone.URL()
+		}, []string{
 			"sessions.redis_url: cannot tell whether the Redis there evicts keys: ask redis for INFO: ",
 		}},
 	} {
