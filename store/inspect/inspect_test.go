@@ -59,11 +59,15 @@ func TestLongTransactions(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	list, err := s.LongTransactions(t.Context(), 0)
-	if err != nil || len(list) != 1 {
-		t.Fatalf("%d transactions, error %v", len(list), err)
-	}
-	got := list[0]
+	var got inspect.Transaction
+	testkit.Eventually(t, "the server waits for its client", func() bool { // it says that it is idle before it waits
+		list, err := s.LongTransactions(t.Context(), 0)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d transactions, error %v", len(list), err)
+		}
+		got = list[0]
+		return got.Waiting != ""
+	})
 	if got.PID == 0 || got.Duration <= 0 || got.Seconds <= 0 {
 		t.Errorf("%+v", got)
 	}
