@@ -148,9 +148,9 @@ func Asks(body []byte) bool {
 func ContainsKey(b []byte, word string) bool {
 	first, i := uint64(word[0])*ones, 0
 	for ; i+9 <= len(b); i += 8 {
-		miss := full(b, i) ^ '"'*ones | (full(b, i+1) | ' '*ones) ^ first // 0 where a quote stands before the first letter
+		miss := (full(b, i) ^ '"'*ones) | ((full(b, i+1) | ' '*ones) ^ first) // 0 where a quote stands before the first letter
 		for marks := (miss - ones) &^ miss & highs; marks != 0; marks &= marks - 1 {
-			if beginsFold(b[i+lowest(marks)+1:], word) {
+			if at := i + lowest(marks); b[at] == '"' && beginsFold(b[at+1:], word) { // marks above the lowest may be wrong
 				return true
 			}
 		}

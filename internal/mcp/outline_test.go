@@ -105,7 +105,7 @@ func TestContainsKey(t *testing.T) {
 			pad, tail := strings.Repeat("m", before), strings.Repeat(`"`, after)
 			for text, want := range map[string]bool{
 				`"method`: true, `"METHOD`: true, `"mEthoD`: true, `""method`: true, `"m"method`: true,
-				`method`: false, `"metho`: false, `"mmethod`: false, `" method`: false, `!method`: false, `"\rethod`: false,
+				`method`: false, `"metho`: false, `"mmethod`: false, `" method`: false, `!method`: false, `#method`: false, `"m#method`: false, `"\rethod`: false,
 			} {
 				if got := mcp.ContainsKey([]byte(pad+text+tail), "method"); got != want {
 					t.Errorf("%q: %v", pad+text+tail, got)
