@@ -61,7 +61,7 @@ func (h *Handler) send(x *Exchange) {
 		x.refuse(upstreamProblem(err))
 	default:
 		x.strip(&resp.Header)
-		if err := x.readable(); err != nil {
+		if err := x.ambiguous(); err != nil {
 			x.refuse(upstreamProblem(err))
 			return
 		}
@@ -69,10 +69,10 @@ func (h *Handler) send(x *Exchange) {
 	}
 }
 
-// readable refuses a reply of an MCP server that clients would read in another way than this gateway: what is compressed,
+// ambiguous returns why clients could read a reply of an MCP server in another way than this gateway, or nil: it is compressed,
 // since no request accepts that, and what some of them take for an event stream and others do not. On a GET they all expect
 // an event stream, whatever the reply calls itself.
-func (x *Exchange) readable() error {
+func (x *Exchange) ambiguous() error {
 	hd := &x.ctx.Response.Header
 	if x.target.kind != kindMCP {
 		return nil
