@@ -2,7 +2,6 @@ package authn
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"net/url"
@@ -92,7 +91,7 @@ func (c *certificates) principal(cert *x509.Certificate) (*Principal, error) {
 	return &Principal{
 		ID: id, Type: TypeService, Method: MethodMTLS, Issuer: issuer,
 		Roles: c.roles, Teams: []string{}, Scopes: []string{},
-		ExpiresAt: cert.NotAfter, Fingerprint: sha256.Sum256(cert.Raw),
+		ExpiresAt: cert.NotAfter, Fingerprint: fingerprint(cert.Raw, id, c.roles),
 	}, nil
 }
 

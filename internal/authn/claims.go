@@ -19,13 +19,14 @@ func principalOf(claims jwt.MapClaims, raw string, o JWTOptions) (*Principal, er
 	if _, bound := claims["cnf"]; bound {
 		return nil, errProofRequired // RFC 7800: as a mere bearer token it would be worth more to a thief than was meant.
 	}
-	p := &Principal{Type: TypeUser, Method: MethodJWT, Issuer: o.Issuer, Claims: claims, Fingerprint: fingerprint(raw)}
+	p := &Principal{Type: TypeUser, Method: MethodJWT, Issuer: o.Issuer, Claims: claims}
 	if err := identify(p, claims); err != nil {
 		return nil, err
 	}
 	ok := true
 	p.Roles = names(claims, &ok, false, o.Claims.Roles)
 	p.Teams = names(claims, &ok, false, o.Claims.Teams)
+	p.Fingerprint = fingerprint([]byte(raw), p.ID, p.Roles)
 	if o.Claims.Scopes != "" {
 		p.Scopes = names(claims, &ok, true, o.Claims.Scopes)
 	} else {

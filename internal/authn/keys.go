@@ -67,10 +67,11 @@ func (r *keyring) verify(ctx context.Context, key string, now time.Time) (p *Pri
 
 // keyPrincipal is who calls with key k.
 func keyPrincipal(id string, k APIKey) *Principal {
+	credential := append([]byte(keyPrefix+id+"_"), k.Hash[:]...)
 	return &Principal{
 		ID: k.Subject, Type: TypeService, Method: MethodAPIKey, KeyID: id,
 		Roles: clone(k.Roles), Teams: clone(k.Teams), Scopes: clone(k.Scopes),
-		ExpiresAt: k.ExpiresAt, Fingerprint: fingerprint(keyPrefix + id),
+		ExpiresAt: k.ExpiresAt, Fingerprint: fingerprint(credential, k.Subject, k.Roles),
 	}
 }
 

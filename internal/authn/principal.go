@@ -51,9 +51,9 @@ type Principal struct {
 	Claims map[string]any
 	// ExpiresAt is when the credential ends; zero means never.
 	ExpiresAt time.Time
-	// Fingerprint is a SHA-256 digest of the credential (of the key's id for API keys, of a certificate as a whole, of the
-	// word "anonymous" for anonymous): equal fingerprints mean the same credential. It partitions caches; sessions
-	// and limits go by the principal behind it, which outlives a token.
+	// Fingerprint is a SHA-256 digest of the credential (of an API key its id and the hash of its secret, of a certificate
+	// the whole, of anonymous the word), of ID and of Roles: equal fingerprints mean that servers are told the same of the
+	// same credential. It partitions caches; sessions and limits go by the principal behind it, which outlives a token.
 	Fingerprint [32]byte
 }
 
@@ -68,8 +68,9 @@ func Anonymous(roles []string) *Principal {
 	if roles == nil {
 		roles = []string{}
 	}
+	const id = "anonymous"
 	return &Principal{
-		ID: "anonymous", Type: TypeAnonymous, Method: MethodAnonymous,
-		Roles: roles, Teams: []string{}, Scopes: []string{}, Fingerprint: fingerprint("anonymous"),
+		ID: id, Type: TypeAnonymous, Method: MethodAnonymous,
+		Roles: roles, Teams: []string{}, Scopes: []string{}, Fingerprint: fingerprint([]byte(id), id, roles),
 	}
 }
