@@ -1,7 +1,6 @@
 package cachemw
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -15,13 +14,13 @@ func NotModified(ifNoneMatch, ifModifiedSince string, stored Fields) bool {
 	if ifModifiedSince == "" {
 		return false
 	}
-	since, err := http.ParseTime(ifModifiedSince)
-	if err != nil {
+	since, ok := parseDate(ifModifiedSince)
+	if !ok {
 		return false
 	}
-	modified, err := http.ParseTime(stored("Last-Modified"))
-	if err != nil {
-		if modified, err = http.ParseTime(stored("Date")); err != nil {
+	modified, ok := parseDate(stored("Last-Modified"))
+	if !ok {
+		if modified, ok = parseDate(stored("Date")); !ok {
 			return false
 		}
 	}

@@ -24,7 +24,8 @@ type KeyParts struct {
 	Method string
 	// Params is the raw JSON of params. It is brought into a canonical form that leaves out what cannot change the result.
 	Params []byte
-	// Query is the raw query string, without "?". The order of parameters with different names does not count.
+	// Query is the raw query string, without "?", byte by byte: a server may mind the order of its parameters, and take names
+	// that are spelt in two ways, as "a" and "%61" or "A", for one.
 	Query []byte
 	// Selected is what the request says in the fields that the answer varies on (RFC 9111 section 4.1).
 	Selected []byte
@@ -38,7 +39,7 @@ type KeyParts struct {
 
 // keyDomain begins every digest. It changes when the meaning of a part does, so that a shared backend never mixes two
 // versions of the gateway.
-const keyDomain = "sark cachemw key 3"
+const keyDomain = "sark cachemw key 4"
 
 // keyWriter holds the memory that making a key takes.
 type keyWriter struct {
@@ -102,7 +103,7 @@ func (w *keyWriter) question(p *KeyParts) [sha256.Size]byte {
 	d = appendPart(d, p.Route)
 	d = appendPart(d, p.Method)
 	d = w.appendJSON(d, p.Params, inParams)
-	d = appendQuery(d, p.Query)
+	d = appendPart(d, p.Query)
 	d = appendPart(d, p.Selected)
 	d = appendPart(d, p.Accept)
 	d = appendPart(d, p.ProtocolVersion)

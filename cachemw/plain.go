@@ -36,7 +36,7 @@ func PlanPlain(status int, f Fields, asked, received time.Time, several bool) (P
 	d := ParseDirectives(f("Cache-Control"))
 	vary, known := varyNames(f("Vary"))
 	switch {
-	case status != http.StatusOK, d.NoStore, !known, f("Set-Cookie") != "", f("Content-Range") != "", isEventStream(f("Content-Type")), f("Content-Type") == markerType:
+	case status != http.StatusOK, d.NoStore, !known, f("Set-Cookie") != "", f("Mcp-Session-Id") != "", f("Content-Range") != "", isEventStream(f("Content-Type")), f("Content-Type") == markerType:
 		return Plan{}, false
 	case d.Private && several:
 		return Plan{}, false
@@ -68,8 +68,8 @@ func lifetime(d Directives, f Fields, received time.Time, scope Scope) (time.Dur
 	if expires == "" {
 		return 0, false
 	}
-	until, err := http.ParseTime(expires)
-	if err != nil { // "0" in particular: already expired
+	until, ok := parseDate(expires)
+	if !ok { // "0" in particular: already expired
 		return 0, true
 	}
 	return min(maxTTL, max(0, until.Sub(date(f, received)))), true
@@ -77,7 +77,7 @@ func lifetime(d Directives, f Fields, received time.Time, scope Scope) (time.Dur
 
 // date returns the Date of a response, when it came if it has none.
 func date(f Fields, received time.Time) time.Time {
-	if t, err := http.ParseTime(f("Date")); err == nil {
+	if t, ok := parseDate(f("Date")); ok {
 		return t
 	}
 	return received

@@ -18,7 +18,7 @@ func CacheableMethod(method string) bool {
 }
 
 // Storable reports whether an entry may be stored: a 200 with a body and a lifetime, of a known scope, that is no event
-// stream, sets no cookie and does not vary on everything. What else it varies on has to be part of its key (see
+// stream, sets no cookie, opens no session and does not vary on everything. What else it varies on has to be part of its key (see
 // KeyParts.Selected).
 func Storable(e Entry) bool {
 	if e.Status != http.StatusOK || len(e.Body) == 0 || e.TTL < 0 || e.kept() <= 0 || e.Stored.IsZero() {
@@ -31,8 +31,13 @@ func Storable(e Entry) bool {
 		return false
 	}
 	for _, h := range e.Header {
-		if strings.EqualFold(h.Name, "Set-Cookie") || strings.EqualFold(h.Name, "Vary") && strings.Contains(h.Value, "*") {
+		switch strings.ToLower(h.Name) {
+		case "set-cookie", "mcp-session-id":
 			return false
+		case "vary":
+			if strings.Contains(h.Value, "*") {
+				return false
+			}
 		}
 	}
 	return true
