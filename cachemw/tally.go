@@ -31,12 +31,15 @@ const (
 	BypassPartial
 	// BypassNoStore is a request that forbids storing.
 	BypassNoStore
+	// BypassContent is a request that says more than what a key is made of: a GET with a body, or a JSON-RPC message with
+	// members that are not of JSON-RPC.
+	BypassContent
 	results
 )
 
 // String returns the word of the result in statistics and metrics.
 func (r Result) String() string {
-	return [...]string{"hit", "miss", "stale", "route", "legacy", "stream", "session", "cookie", "partial", "no-store"}[r]
+	return [...]string{"hit", "miss", "stale", "route", "legacy", "stream", "session", "cookie", "partial", "no-store", "content"}[r]
 }
 
 // Bypass reports whether the result is a reason to pass the cache by.

@@ -110,7 +110,7 @@ type Cache struct {
 	// LookupTimeout bounds one lookup in the shared cache; a slower one is a miss.
 	LookupTimeout time.Duration `key:"lookup_timeout" default:"50ms" reload:"restart" min:"1ms" max:"5s"`
 	// Partition is what keeps private entries of callers apart: credential, or
-	// principal (issuer, subject, client id and scopes), which lets a caller's
+	// principal (issuer, subject, client id, scopes and roles), which lets a caller's
 	// renewed token meet the entries of the old one.
 	Partition string `key:"partition" default:"credential" reload:"restart" enum:"credential|principal"`
 	// MaxBytes is the size of the cache in this process.

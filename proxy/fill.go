@@ -23,7 +23,8 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 	}
 	s := x.target.server
 	fresh, ok := cachemw.ResultFreshness(result, s.says)
-	if !ok || resp.StatusCode() != 200 || len(resp.Header.Peek("Set-Cookie")) > 0 {
+	says := cachemw.ParseDirectives(fieldOf(resp.Header.PeekAll("Cache-Control")))
+	if !ok || resp.StatusCode() != 200 || says.NoStore || len(resp.Header.Peek("Set-Cookie")) > 0 {
 		h.habits.note(c.name, c.class, habitNone)
 		h.land(x, cachemw.Entry{}, false)
 		return
@@ -35,7 +36,7 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 		return
 	}
 	scope, key := fresh.Scope, c.private
-	if s.private || varies(resp) {
+	if s.private || says.Private || varies(resp) {
 		scope = cachemw.Private
 	}
 	if scope == cachemw.Public {

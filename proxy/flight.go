@@ -24,7 +24,7 @@ func (h *Handler) fly(x *Exchange) bool {
 		return false
 	case habitPrivate:
 	case habitUnknown, habitPublic:
-		if x.target.kind != kindLocal {
+		if c.shares {
 			key = c.public
 		}
 	}
@@ -41,7 +41,7 @@ func (h *Handler) fly(x *Exchange) bool {
 		return h.landedPlain(x)
 	}
 	e, ok := f.Entry()
-	if ttl := x.Decision.Obligations.CacheTTL; !ok || ttl == 0 {
+	if ttl := x.Decision.Obligations.CacheTTL; !ok || ttl == 0 || h.o.Cache.Generation(c.name) != c.generation {
 		return false
 	}
 	c.entry, c.collapsed = e, true

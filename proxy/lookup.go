@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,14 +61,7 @@ func (h *Handler) lookup(x *Exchange) bool {
 	case c.plain != nil:
 		return h.lookupPlain(x)
 	}
-	first, second := c.private, c.public
-	if h.habits.of(c.name, c.class) == habitPublic { // where the last answer was kept, this one most likely is
-		first, second = second, first
-	}
-	e, ok := h.find(x, first)
-	if !ok {
-		e, ok = h.find(x, second)
-	}
+	e, ok := h.findResult(x)
 	now := h.o.Now() // after the search, which may have taken its time
 	if !ok || !e.Fresh(now) {
 		return h.fly(x)
@@ -81,6 +75,22 @@ func (h *Handler) lookup(x *Exchange) bool {
 
 // APICacheName is the name under which replies of the local handler are kept, for invalidation.
 const APICacheName = "api"
+
+// findResult finds what is kept for the request, private or public.
+func (h *Handler) findResult(x *Exchange) (e cachemw.Entry, ok bool) {
+	c := &x.cache
+	if !c.shares {
+		return h.find(x, c.private)
+	}
+	first, second := c.private, c.public
+	if h.habits.of(c.name, c.class) == habitPublic { // where the last answer was kept, this one most likely is
+		first, second = second, first
+	}
+	if e, ok = h.find(x, first); !ok {
+		e, ok = h.find(x, second)
+	}
+	return e, ok
+}
 
 // find looks one key up. What a policy keeps from being stored for longer is not served when it is older.
 func (h *Handler) find(x *Exchange, k cachemw.Key) (cachemw.Entry, bool) {
@@ -169,6 +179,8 @@ func (x *Exchange) bypassMCP() cachemw.Result {
 	switch {
 	case x.Call.Streams || len(hd.Peek("Last-Event-Id")) > 0:
 		return cachemw.BypassStream
+	case x.Call.Extra:
+		return cachemw.BypassContent
 	case x.Call.Era == mcp.Modern && session:
 		return cachemw.BypassSession
 	case x.Call.Era != mcp.Modern && x.target.server.says.TTL == 0:
@@ -186,9 +198,12 @@ func (h *Handler) keys(x *Exchange) {
 	_, query, _ := bytes.Cut(x.ctx.Request.Header.RequestURI(), []byte{'?'})
 	c.partition = h.partition(x)
 	parts := cachemw.KeyParts{
-		Partition: c.partition[:], Server: c.name, Generation: c.generation,
+		Partition: c.partition[:], Server: c.name, Generation: c.generation, Selected: x.claims(),
 		Route: x.Call.Route, Method: x.Call.Method, Params: x.Call.Params, Query: query,
 		ProtocolVersion: x.Call.ProtocolVersion, Capabilities: x.Call.ClientCapabilities,
+	}
+	if s := x.target.server; s != nil {
+		parts.Server = s.at
 	}
 	if x.target.kind != kindMCP {
 		parts.Method = x.path
@@ -201,10 +216,11 @@ func (h *Handler) keys(x *Exchange) {
 		c.plain.parts = parts
 	}
 	c.private, c.public = cachemw.NewKeys(parts)
+	c.shares = x.target.kind != kindLocal && !x.target.server.private
 }
 
-// partition is who may share a private entry: the credential, or by configuration the principal behind it, and the session
-// of the legacy era.
+// partition is who may share a private entry: the credential, or by configuration the principal behind it in the roles that
+// servers are told, and the session of the legacy era.
 func (h *Handler) partition(x *Exchange) [32]byte {
 	p := x.Principal
 	session := x.ctx.Request.Header.Peek(sessionHeader)
@@ -215,7 +231,8 @@ func (h *Handler) partition(x *Exchange) [32]byte {
 	d := sha256.New()
 	part := func(s string) { d.Write([]byte(strconv.Itoa(len(s)) + ":" + s)) }
 	if byPrincipal {
-		for _, s := range append([]string{p.Issuer, p.ID, p.ClientID}, p.Scopes...) {
+		part(strconv.Itoa(len(p.Scopes)))
+		for _, s := range slices.Concat([]string{p.Issuer, p.ID, p.ClientID}, p.Scopes, p.Roles) {
 			part(s)
 		}
 	} else {
@@ -242,6 +259,7 @@ type cacheState struct {
 	partition  [32]byte      // who may share a private entry
 	private    cachemw.Key
 	public     cachemw.Key
+	shares     bool // what is kept for everybody counts: the scope may have been narrowed since
 	generation uint64
 	ttl        time.Duration // of routes whose lifetime is configured
 	flight     *cachemw.Flight

@@ -48,6 +48,8 @@ func (h *Handler) cacheablePlain(x *Exchange) bool {
 	switch {
 	case asked.NoStore:
 		c.result = cachemw.BypassNoStore
+	case len(x.ctx.Request.Body()) > 0: // which goes upstream, and is in no key
+		c.result = cachemw.BypassContent
 	case has("Range", "If-Range", "If-Match", "If-Unmodified-Since"):
 		c.result = cachemw.BypassPartial
 	case has("Cookie"):
@@ -111,10 +113,13 @@ func (h *Handler) landedPlain(x *Exchange) bool {
 func (h *Handler) findPlain(x *Exchange) (cachemw.Entry, bool) {
 	p, c := x.cache.plain, &x.cache
 	for i, key := range [...]cachemw.Key{c.private, c.public} {
+		if i == 1 && !c.shares {
+			break
+		}
 		e, ok := h.find(x, key)
 		if vary := e.Marks(); ok && vary != nil {
 			parts := p.parts
-			parts.Selected = x.selected(vary)
+			parts.Selected = x.selected(parts.Selected, vary)
 			private, public := cachemw.NewKeys(parts)
 			e, ok = h.find(x, [...]cachemw.Key{private, public}[i])
 			ok = ok && e.Marks() == nil
@@ -126,14 +131,33 @@ func (h *Handler) findPlain(x *Exchange) (cachemw.Entry, bool) {
 	return cachemw.Entry{}, false
 }
 
-// selected is what the request says in the fields that responses vary on. Those that never go upstream select nothing.
-func (x *Exchange) selected(vary []string) []byte {
-	return cachemw.AppendSelected(nil, vary, func(name string) string {
-		if withheld(canonicalName(name), false) {
+// selected is what the request says in the fields that responses vary on, after what it says in always. Fields that never go
+// upstream select nothing, and the one that the gateway writes selects by what it writes.
+func (x *Exchange) selected(always []byte, vary []string) []byte {
+	return cachemw.AppendSelected(slices.Clip(always), vary, func(name string) string {
+		switch n := canonicalName(name); {
+		case n == headerForwarded && x.Client.IsValid():
+			return string(x.appendForwardedFor(nil))
+		case withheld(n, x.trusted):
 			return ""
 		}
 		return fieldOf(x.ctx.Request.Header.PeekAll(name))
 	})
+}
+
+// claims is what a trusted proxy says of the way of a request, apart from the list that the gateway writes, as it stands in
+// keys. Servers make addresses of it without saying that they do, so it always selects: else one client could put a host of
+// his choice into the answers of all. Nil for others, whose claims go nowhere.
+func (x *Exchange) claims() (selected []byte) {
+	if !x.trusted {
+		return nil
+	}
+	for name, value := range x.ctx.Request.Header.All() {
+		if n := mcp.Text(name); strings.HasPrefix(n, "X-Forwarded-") && n != headerForwarded {
+			selected = cachemw.AppendSelected(selected, []string{n}, func(string) string { return mcp.Text(value) })
+		}
+	}
+	return selected
 }
 
 // canonicalName is the spelling of a field's name that fasthttp keeps.

@@ -52,6 +52,7 @@ type origin struct {
 	lines  []string
 	down   bool
 	count  int
+	before func() // runs before each answer; nil is nothing
 }
 
 func newOrigin(t *testing.T) *origin {
@@ -69,6 +70,9 @@ func newOrigin(t *testing.T) *origin {
 
 // answer is what the upstream does.
 func (o *origin) answer(x *testkit.Exchange) {
+	if o.before != nil {
+		o.before()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.count++

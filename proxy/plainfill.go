@@ -24,7 +24,7 @@ func (h *Handler) reconcile(x *Exchange) {
 	case x.target == nil || h.o.Cache == nil:
 	case c.status != cacheMiss:
 		h.overwritten(x)
-	case x.covered():
+	case h.covered(x):
 		if x.ticket == nil && !h.reserve(x) {
 			return
 		}
@@ -51,12 +51,15 @@ func (h *Handler) overwritten(x *Exchange) {
 	h.forget(plainName(x.target.server.name, x.path))
 }
 
-// covered reports whether the entry in hand is served instead of a failure.
-func (x *Exchange) covered() bool {
-	c, p := &x.cache, x.problem
-	if !c.spare && !c.ifError {
-		return false
-	}
+// covered reports whether the entry in hand is served instead of a failure. One that was invalidated meanwhile is not.
+func (h *Handler) covered(x *Exchange) bool {
+	c := &x.cache
+	return (c.spare || c.ifError) && x.failed() && h.o.Cache.Generation(c.name) == c.generation
+}
+
+// failed reports whether the upstream failed, or was not to be asked, in a way that an entry in hand makes up for.
+func (x *Exchange) failed() bool {
+	p := x.problem
 	if p == nil {
 		switch x.ctx.Response.StatusCode() {
 		case 500, 502, 503, 504: // RFC 5861 section 4
@@ -64,7 +67,7 @@ func (x *Exchange) covered() bool {
 		}
 		return false
 	}
-	return p.Outcome == audit.OutcomeUpstreamFailed || c.spare && p.Rule == "rate_limit"
+	return p.Outcome == audit.OutcomeUpstreamFailed || x.cache.spare && p.Rule == "rate_limit"
 }
 
 // revive serves the entry that the upstream says has not changed, with the fields that came, and stores it anew.
@@ -141,7 +144,7 @@ func (h *Handler) storeFill(x *Exchange, fill *plainFill) {
 	}
 	if len(fill.vary) > 0 {
 		h.o.Cache.Store(x.context(), key(parts), cachemw.Marker(e, fill.vary))
-		parts.Selected = x.selected(fill.vary)
+		parts.Selected = x.selected(parts.Selected, fill.vary)
 	}
 	h.o.Cache.Store(x.context(), key(parts), e)
 	c.stored, c.lifetime = true, e.TTL

@@ -112,6 +112,7 @@ type target struct {
 // server is one MCP server with its catalogue and connections.
 type server struct {
 	name       string
+	at         string // its name and URL: who it is in keys of the cache
 	policy     authz.Server
 	tools      map[string]authz.Tool
 	forward    bool // the caller's credential is passed on
@@ -254,7 +255,7 @@ var (
 // newServer describes a server, without its connections.
 func newServer(o *ServerOptions, at endpoint) *server {
 	s := &server{
-		name: o.Name, forward: o.ForwardAuthorization, private: o.CacheScope == "private", says: says(o), rate: o.Rate, state: o.State, registered: o.Registered,
+		name: o.Name, at: o.Name + " " + o.URL, forward: o.ForwardAuthorization, private: o.CacheScope == "private", says: says(o), rate: o.Rate, state: o.State, registered: o.Registered,
 		policy:     authz.Server{ID: cmp.Or(o.ID, o.Name), Name: o.Name, SensitivityLevel: o.SensitivityLevel, Teams: o.Teams},
 		tools:      make(map[string]authz.Tool, len(o.Tools)),
 		hostHeader: at.host, resource: o.Resource,

@@ -62,7 +62,11 @@ func TestParseAccepts(t *testing.T) {
 		{
 			name: "unknown members, and known ones where they mean nothing",
 			body: `{"jsonrpc":"2.0","id":1,"x":{"id":9,"Method":"y"},"method":"tools/call","params":{"name":"a","X":1,"uri":2,"taskId":3}}`,
-			want: legacyCall("a", `{"name":"a","X":1,"uri":2,"taskId":3}`, ""),
+			want: func() mcp.Call {
+				c := legacyCall("a", `{"name":"a","X":1,"uri":2,"taskId":3}`, "")
+				c.Extra = true
+				return c
+			}(),
 		},
 		{
 			name: "arguments may hold any key once",

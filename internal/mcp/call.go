@@ -70,6 +70,9 @@ type Call struct {
 	Streams bool
 	// Task says that the caller asks for a task instead of a result (MCP 2025-11-25, "Tasks").
 	Task bool
+	// Extra says that a request has members beside those that JSON-RPC gives it. They go upstream as they are, and nobody
+	// knows what a server makes of them: such a call is never answered from cache either.
+	Extra bool
 	// Route is the stable name of a plain route, for example "servers.list" or "mcp.stream". Empty for JSON-RPC.
 	Route string
 	// ReadOnly says that the call cannot have effects by its method alone (lists, reads, pings). tools/call is not.

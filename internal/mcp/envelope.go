@@ -28,7 +28,7 @@ type envelope struct {
 	refType, refName, refURI              []byte
 	metaVersion, capabilities             []byte
 	progressToken, logLevel, continuation bool
-	task                                  bool
+	task, extra                           bool
 }
 
 // read scans the whole body and remembers the parts that matter.
@@ -60,6 +60,7 @@ func (e *envelope) read(s *scanner) error {
 		case "error":
 			e.failure = m.raw()
 		default:
+			e.extra = true
 			s.fold(m.key, envelopeKeys)
 		}
 	}

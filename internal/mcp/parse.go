@@ -110,7 +110,7 @@ func (e *envelope) fillMethod(c *Call) string {
 		c.Arguments = nil
 	}
 	c.Streams = e.progressToken || e.logLevel || e.continuation || c.Method == "subscriptions/listen"
-	c.Task = e.task
+	c.Task, c.Extra = e.task, e.extra
 	return e.fillObject(c, ok)
 }
 

@@ -32,6 +32,18 @@ func Dial(t testing.TB, addr string) *RawClient {
 	return &RawClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 }
 
+// DialFrom is Dial from an address of this machine, which the server sees as its peer's.
+func DialFrom(t testing.TB, address, addr string) *RawClient {
+	t.Helper()
+	from := &net.Dialer{Timeout: Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	conn, err := from.DialContext(t.Context(), "tcp", strings.TrimPrefix(addr, "http://"))
+	if err != nil {
+		t.Fatalf("dial %s from %s: %v", addr, address, err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &RawClient{t: t, conn: conn, r: bufio.NewReader(conn)}
+}
+
 // Write sends the bytes exactly as they are. Several requests in one Write are
 // pipelined.
 func (c *RawClient) Write(raw string) {
