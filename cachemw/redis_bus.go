@@ -13,10 +13,16 @@ import (
 // heartbeat is how long a subscription may be silent before it is asked for a sign of life, and how long that may take.
 const heartbeat = time.Second
 
+// signOfLife is what a subscription is asked to say, and what nothing on it says by itself. When a wait ends in the middle
+// of a message, the client drops what it has read of it and takes the rest for further messages, of which any text counts
+// as an answer to a ping: without a word of our own an invalidation would be lost, and nobody would know.
+const signOfLife = "sark: are you there?"
+
 // Why a subscription counts as broken although the client goes on with it.
 var (
 	errSilent       = errors.New("no answer to a ping")
 	errResubscribed = errors.New("the connection was replaced")
+	errTorn         = errors.New("a message came in parts")
 )
 
 // Publish implements Bus. It is tried even when the breaker is open, for as long as RedisOptions.Timeout.
@@ -52,7 +58,7 @@ func (r *Redis) listen(ctx context.Context, up func(), heard func(message string
 			if silent++; silent > 1 {
 				return errSilent
 			}
-			if err = subscription.Ping(ctx); err == nil {
+			if err = subscription.Ping(ctx, signOfLife); err == nil {
 				continue
 			}
 		}
@@ -70,6 +76,10 @@ func (r *Redis) listen(ctx context.Context, up func(), heard func(message string
 			up()
 		case *redis.Message:
 			heard(m.Payload)
+		case *redis.Pong:
+			if m.Payload != signOfLife {
+				return errTorn
+			}
 		}
 	}
 }

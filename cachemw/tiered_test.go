@@ -233,6 +233,60 @@ sark_cachemw_l1_flushes_total 3
 	}
 }
 
+// TestTieredTornMessage has an invalidation whose rest comes so late that a heartbeat is sent in between. What is left of it
+// when the client reads on looks like an answer to the heartbeat: the invalidation is not heard, and L1 must not be used.
+func TestTieredTornMessage(t *testing.T) {
+	for what, after := range map[string]string{"kind": "message\r\n", "channel": "invalidations\r\n"} {
+		t.Run("after the "+what, func(t *testing.T) {
+			t.Parallel() // a heartbeat takes a second
+			s := testkit.StartRedis(t)
+			relay := testkit.StartRedisRelay(t, s)
+			near := newTiered(t, newRedis(t, cachemw.RedisOptions{Client: dial(t, s.URL()), LookupTimeout: patient}), cachemw.TieredOptions{})
+			far := newTiered(t, newRedis(t, cachemw.RedisOptions{Client: dial(t, relay.URL()), LookupTimeout: patient}), cachemw.TieredOptions{})
+			saved(t, near, "x", "one")
+			known(t, far, "x")
+			if got := loaded(far, "x"); got != "one" {
+				t.Fatalf("before, the other gateway says %q", got)
+			}
+			mend, heartbeats := relay.Tear(after), relay.Asked("PING")
+			if err := near.Invalidate(context.Background(), "x"); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "a heartbeat is sent", func() bool { return relay.Asked("PING") > heartbeats })
+			mend()
+			eventually(t, "the other gateway drops what it holds", func() bool { return loaded(far, "x") == "a miss" })
+		})
+	}
+}
+
+// TestTieredIdle hears nothing for several heartbeats: an answered one costs nothing, in either version of the protocol.
+func TestTieredIdle(t *testing.T) {
+	for _, protocol := range []string{"2", "3"} {
+		t.Run("RESP"+protocol, func(t *testing.T) {
+			t.Parallel() // a heartbeat takes a second
+			relay := testkit.StartRedisRelay(t, testkit.StartRedis(t))
+			metrics := prometheus.NewRegistry()
+			r := newRedis(t, cachemw.RedisOptions{Client: dial(t, relay.URL()+"?protocol="+protocol), LookupTimeout: patient})
+			newTiered(t, r, cachemw.TieredOptions{Registerer: metrics})
+			eventually(t, "the third heartbeat is sent", func() bool { return relay.Asked("PING") >= 3 })
+			if n, err := metricValue(metrics, "sark_cachemw_l1_flushes_total"); n != 1 || err != nil {
+				t.Errorf("L1 was dropped %v times (%v), want once, at the start", n, err)
+			}
+		})
+	}
+}
+
+// metricValue returns the value of a counter without labels.
+func metricValue(from prometheus.Gatherer, name string) (float64, error) {
+	families, err := from.Gather()
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue(), err
+		}
+	}
+	return 0, errors.Join(err, errors.New("there is no "+name))
+}
+
 func TestTieredOptions(t *testing.T) {
 	l1, err := cachemw.NewMemory(cachemw.MemoryOptions{})
 	if err != nil {

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,8 @@ type RedisRelay struct {
 	asked map[string]int        // guarded by mu; round trips by command
 	delay time.Duration         // guarded by mu
 	open  chan struct{}         // guarded by mu; closed while commands pass
+	tear  string                // guarded by mu; where the next reply that has it is torn, empty nowhere
+	whole chan struct{}         // guarded by mu; closed when the rest of it may pass
 	conns map[net.Conn]struct{} // guarded by mu; of both sides
 }
 
@@ -86,6 +89,17 @@ func (r *RedisRelay) Resume() {
 	close(r.open)
 }
 
+// Tear lets the next reply in which a text is pass as far as that text, and
+// nothing more on its connection until mend is called: what a client sees of a
+// message whose rest got lost and is sent again later.
+func (r *RedisRelay) Tear(after string) (mend func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	whole := make(chan struct{})
+	r.tear, r.whole = after, whole
+	return func() { close(whole) }
+}
+
 // Cut breaks every connection. Further ones are accepted.
 func (r *RedisRelay) Cut() {
 	r.mu.Lock()
@@ -127,7 +141,7 @@ func (r *RedisRelay) serve(client net.Conn) {
 	}
 	defer r.track(server)()
 	r.wg.Go(func() {
-		_, _ = io.Copy(client, server) // ends with either side
+		_, _ = io.Copy(replies{r, client}, server) // ends with either side
 		_ = client.Close()
 	})
 	for in := bufio.NewReader(client); ; {
@@ -139,6 +153,40 @@ func (r *RedisRelay) serve(client net.Conn) {
 			return
 		}
 	}
+}
+
+// replies are what a client gets.
+type replies struct {
+	r      *RedisRelay
+	client net.Conn
+}
+
+// Write passes replies on, torn where Tear says so.
+func (w replies) Write(p []byte) (int, error) {
+	head, whole := w.r.torn(p)
+	if n, err := w.client.Write(p[:head]); err != nil || whole == nil {
+		return n, err
+	}
+	select {
+	case <-w.r.done:
+		return head, net.ErrClosed
+	case <-whole:
+	}
+	n, err := w.client.Write(p[head:])
+	return head + n, err
+}
+
+// torn returns how much of p may pass at once, and what to wait for before the
+// rest; nil for nothing.
+func (r *RedisRelay) torn(p []byte) (head int, whole <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := bytes.Index(p, []byte(r.tear))
+	if r.tear == "" || at < 0 {
+		return len(p), nil
+	}
+	head, r.tear = at+len(r.tear), ""
+	return head, r.whole
 }
 
 // track makes a connection one of those that Cut breaks; the returned function
