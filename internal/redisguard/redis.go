@@ -97,10 +97,15 @@ func EachMaster(ctx context.Context, client redis.UniversalClient, f func(ctx co
 	return f(ctx, client)
 }
 
+// hopeless begin the replies of a server that will not answer the next question either: it is not ready, does not know the
+// client, is a replica that must not be written to, or of a Cluster that the client does not know. The connection is
+// replaced after most of them, so that asking on would cost a handshake each time.
+var hopeless = [...]string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "NOAUTH", "WRONGPASS", "READONLY", "MOVED"}
+
 // trouble reports whether an error means that the server cannot be asked at all. Other replies, such as that memory is full
 // or a command not allowed, come from a server that is well.
 func trouble(err error) bool {
-	for _, prefix := range [...]string{"LOADING", "CLUSTERDOWN", "MASTERDOWN"} {
+	for _, prefix := range hopeless {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
 		}

@@ -48,6 +48,38 @@ func TestBreakerBeforeARealServer(t *testing.T) {
 	}
 }
 
+// TestHopelessServers answer, but no question of this client: the first one opens the breaker.
+func TestHopelessServers(t *testing.T) {
+	changed := func(command ...string) func(t *testing.T) *testkit.RedisServer {
+		return func(t *testing.T) *testkit.RedisServer {
+			s := testkit.StartRedis(t)
+			s.Do(command...)
+			return s
+		}
+	}
+	for want, server := range map[string]func(t *testing.T) *testkit.RedisServer{
+		"NOAUTH":   changed("CONFIG", "SET", "requirepass", "p"),
+		"READONLY": changed("REPLICAOF", "127.0.0.1", "1"),
+		"MOVED":    func(t *testing.T) *testkit.RedisServer { return testkit.StartRedisCluster(t, 2)[0] },
+	} {
+		t.Run(want, func(t *testing.T) {
+			c := client(t, server(t).Addr())
+			b, err := redisguard.New(redisguard.Options{Client: c, Limit: testkit.Patience, Meanwhile: "the test waits"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+
+			// The key is of a slot in the upper half.
+			err = b.Do(t.Context(), func(ctx context.Context) error { return c.Set(ctx, "a", "1", 0).Err() })
+
+			if !redis.HasErrorPrefix(err, want) || b.Trips() != 1 {
+				t.Errorf("the first question: %v, and %d trips, want 1", err, b.Trips())
+			}
+		})
+	}
+}
+
 // TestNoBreaker is that of a part without a server: nothing is wrong with it, and there is nothing to end.
 func TestNoBreaker(t *testing.T) {
 	var b *redisguard.Breaker
