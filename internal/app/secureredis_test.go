@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,15 +27,55 @@ func documentedUser(t *testing.T, secret string) []string {
 	return strings.Fields(strings.Replace(command, "SECRET", secret, 1))
 }
 
-// TestSecureRedis has gateways share everything on a server that takes TLS only, from clients with a certificate, as the
-// user that the documentation recommends.
+// secured is a Redis of some topology to which gateways speak TLS: the servers that they have to use, the others, and the
+// address that they are given, with the user and its password.
+type secured struct {
+	masters, others []*testkit.RedisServer
+	address         string
+}
+
+// securedOf starts a Redis of each topology.
+var securedOf = map[string]func(*testing.T, *testkit.Authority) secured{
+	"standalone": func(t *testing.T, a *testkit.Authority) secured {
+		server, address := testkit.StartSecureRedis(t, a)
+		return secured{masters: []*testkit.RedisServer{server}, address: "rediss://sark:pa55word@" + address}
+	},
+	"cluster": func(t *testing.T, a *testkit.Authority) secured {
+		nodes, addresses := testkit.StartSecureRedisCluster(t, a, 3)
+		return secured{masters: nodes, address: "rediss://sark:pa55word@" + addresses[0] + "?addr=" + addresses[1]}
+	},
+	"sentinel": func(t *testing.T, a *testkit.Authority) secured {
+		s := testkit.StartSecureRedisSentinels(t, a)
+		return secured{
+			masters: []*testkit.RedisServer{s.Master}, others: []*testkit.RedisServer{s.Replica},
+			address: s.URL() + "&username=sark&password=pa55word",
+		}
+	},
+}
+
+// TestSecureRedis has gateways share everything on a Redis of each topology that takes TLS only, from clients with a
+// certificate, as the user that the documentation recommends.
 func TestSecureRedis(t *testing.T) {
-	authority, dir := testkit.NewAuthority(t), t.TempDir()
-	server, address := testkit.StartSecureRedis(t, authority)
-	server.Do(documentedUser(t, "pa55word")...)
+	for topology, start := range securedOf {
+		t.Run(topology, func(t *testing.T) {
+			authority := testkit.NewAuthority(t)
+			r := start(t, authority)
+			for _, server := range slices.Concat(r.masters, r.others) {
+				server.Do(documentedUser(t, "pa55word")...)
+				if topology == "cluster" {
+					server.Do("ACL", "SETUSER", "sark", "+cluster")
+				}
+			}
+			testSecureRedis(t, topology, authority, r)
+		})
+	}
+}
+
+func testSecureRedis(t *testing.T, topology string, authority *testkit.Authority, redis secured) {
+	dir := t.TempDir()
 	cert, key := authority.Issue(t, nil).Write(t, dir)
-	secure := fmt.Sprintf(`redis: {url: "rediss://sark:pa55word@%s", tls: {ca_file: %q, cert_file: %q, key_file: %q}}`,
-		address, testkit.WriteFile(t, dir, "ca.crt", authority.PEM), cert, key)
+	secure := fmt.Sprintf(`redis: {url: %q, topology: %s, tls: {ca_file: %q, cert_file: %q, key_file: %q}}`,
+		redis.address, topology, testkit.WriteFile(t, dir, "ca.crt", authority.PEM), cert, key)
 	limits := `limits: {principal_rate: 1000, principal_burst: 1000, timeout: 5s}`
 
 	upstream := newEdition(t)
@@ -56,8 +97,10 @@ func TestSecureRedis(t *testing.T) {
 		t.Errorf("at the other gateway the session's owner gets %d, somebody else %d; want 200 and 404", mine, foreign)
 	}
 
-	if clients := server.Do("CLIENT", "LIST"); strings.Count(clients, "user=sark") < 8 { // of each gateway two or more
-		t.Errorf("the gateways are not there as sark: %s", clients)
+	for _, server := range redis.masters {
+		if clients := server.Do("CLIENT", "LIST"); strings.Count(clients, "user=sark") < 8/len(redis.masters) { // of each gateway two or more
+			t.Errorf("the gateways are not there as sark: %s", clients)
+		}
 	}
 	for _, g := range []*gateway{near, far, a.g, b.g} {
 		text := over(g.Admin, "").get(t, "/metrics").Body

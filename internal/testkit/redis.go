@@ -51,7 +51,7 @@ func StartRedis(t testing.TB, args ...string) *RedisServer {
 		}
 		missing("redis-server is not installed: `make test` installs it for root, else `apt-get install redis-server`")
 	}
-	return launchRedis(t, append([]string{"--dir", t.TempDir(), "--bind", "127.0.0.1"}, args...))
+	return launchRedis(t, append([]string{"--dir", t.TempDir(), "--bind", "127.0.0.1"}, args...)...)
 }
 
 // StartSecureRedis starts a server that speaks TLS, too, at the returned
@@ -59,18 +59,23 @@ func StartRedis(t testing.TB, args ...string) *RedisServer {
 // At its own address the test speaks to it in clear.
 func StartSecureRedis(t testing.TB, a *Authority, args ...string) (s *RedisServer, secure string) {
 	t.Helper()
+	tls, secure := secureRedis(t, a)
+	return StartRedis(t, append(tls, args...)...), secure
+}
+
+// secureRedis returns the arguments for TLS and the address where it is spoken.
+func secureRedis(t testing.TB, a *Authority) (args []string, address string) {
+	t.Helper()
 	dir := t.TempDir()
 	cert, key := a.Issue(t, nil).Write(t, dir)
 	ca := WriteFile(t, dir, "ca.crt", a.PEM)
-	secure = freeAddress(t)
-	_, port, _ := net.SplitHostPort(secure)
-	return StartRedis(t, append([]string{
-		"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca,
-	}, args...)...), secure
+	address = freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	return []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca}, address
 }
 
 // launchRedis starts a server with the arguments on a free port.
-func launchRedis(t testing.TB, args []string) *RedisServer {
+func launchRedis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
 	s := &RedisServer{t: t, args: args}
 	t.Cleanup(s.Kill)

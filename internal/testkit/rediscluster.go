@@ -15,24 +15,44 @@ const redisSlots = 16384
 // each knows all. It needs Redis 7.
 func StartRedisCluster(t testing.TB, masters int) []*RedisServer {
 	t.Helper()
-	nodes := make([]*RedisServer, masters)
+	nodes, _ := startRedisCluster(t, masters, func(args ...string) (*RedisServer, string) {
+		n := StartRedis(t, args...)
+		return n, n.Addr()
+	})
+	return nodes
+}
+
+// StartSecureRedisCluster starts a Redis Cluster whose nodes speak TLS with each
+// other and at the returned addresses, as those of StartSecureRedis do.
+func StartSecureRedisCluster(t testing.TB, a *Authority, masters int) (nodes []*RedisServer, secure []string) {
+	t.Helper()
+	return startRedisCluster(t, masters, func(args ...string) (*RedisServer, string) {
+		return StartSecureRedis(t, a, append(args, "--tls-cluster", "yes")...)
+	})
+}
+
+// startRedisCluster starts a cluster of nodes, which know each other under the
+// addresses that start returns.
+func startRedisCluster(t testing.TB, masters int, start func(args ...string) (*RedisServer, string)) (nodes []*RedisServer, addresses []string) {
+	t.Helper()
+	nodes, addresses = make([]*RedisServer, masters), make([]string, masters)
 	for i := range nodes {
 		// By default the port between nodes is 10,000 higher, which may be too high.
 		_, bus, _ := net.SplitHostPort(freeAddress(t))
-		n := StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000")
+		n, address := start("--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "5000")
 		n.Do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 		from, to := i*redisSlots/masters, (i+1)*redisSlots/masters-1
 		n.Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(from), strconv.Itoa(to))
-		host, port, _ := net.SplitHostPort(n.Addr())
+		host, port, _ := net.SplitHostPort(address)
 		if i > 0 {
 			nodes[0].Do("CLUSTER", "MEET", host, port, bus)
 		}
-		nodes[i] = n
+		nodes[i], addresses[i] = n, address
 	}
 	for _, n := range nodes {
 		n.awaitCluster(masters)
 	}
-	return nodes
+	return nodes, addresses
 }
 
 // awaitCluster waits until the server knows every master and all slots are
