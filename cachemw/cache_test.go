@@ -43,7 +43,7 @@ func TestCache(t *testing.T) {
 	now := noon
 	c := newCache(t, cachemw.Options{Now: func() time.Time { return now }})
 	ctx := context.Background()
-	key := cachemw.NewKey(base())
+	key := base().key()
 	var got []string
 	look := func() {
 		if e, ok := c.Lookup(ctx, key); ok {
@@ -95,8 +95,8 @@ func TestCacheStoresOnlyWhatIsStorable(t *testing.T) {
 	} {
 		e := entryOf(c, "github", "x")
 		change(&e)
-		c.Store(ctx, cachemw.NewKey(base()), e)
-		if _, ok := c.Lookup(ctx, cachemw.NewKey(base())); ok {
+		c.Store(ctx, base().key(), e)
+		if _, ok := c.Lookup(ctx, base().key()); ok {
 			t.Errorf("%s: was stored", name)
 		}
 	}
@@ -111,13 +111,13 @@ func TestPartitionsDoNotMeet(t *testing.T) {
 	ctx := context.Background()
 	alice, bob, public := base(), base(), base()
 	alice.Partition, bob.Partition, public.Scope = []byte("alice"), []byte("bob"), cachemw.Public
-	c.Store(ctx, cachemw.NewKey(alice), entryOf(c, "github", "for alice"))
-	for name, p := range map[string]cachemw.KeyParts{"bob": bob, "public": public} {
-		if e, ok := c.Lookup(ctx, cachemw.NewKey(p)); ok {
+	c.Store(ctx, alice.key(), entryOf(c, "github", "for alice"))
+	for name, p := range map[string]request{"bob": bob, "public": public} {
+		if e, ok := c.Lookup(ctx, p.key()); ok {
 			t.Errorf("%s got %q", name, e.Body)
 		}
 	}
-	if _, ok := c.Lookup(ctx, cachemw.NewKey(alice)); !ok {
+	if _, ok := c.Lookup(ctx, alice.key()); !ok {
 		t.Error("alice did not get her own")
 	}
 }
@@ -162,7 +162,7 @@ func TestTroubleIsAMiss(t *testing.T) {
 func TestLookupDoesNotAllocate(t *testing.T) {
 	c := newCache(t, cachemw.Options{Now: func() time.Time { return noon }})
 	ctx := context.Background()
-	key := cachemw.NewKey(base())
+	key := base().key()
 	c.Store(ctx, key, entryOf(c, "github", "x"))
 	n := testing.AllocsPerRun(1000, func() {
 		c.Generation("github")
@@ -199,7 +199,7 @@ func TestCacheIsSafeForConcurrentUse(t *testing.T) {
 func BenchmarkLookup(b *testing.B) {
 	c := newCache(b, cachemw.Options{})
 	ctx := context.Background()
-	key := cachemw.NewKey(base())
+	key := base().key()
 	e := entryOf(c, "github", "x")
 	e.Stored, e.TTL = time.Now(), time.Hour
 	c.Store(ctx, key, e)

@@ -13,64 +13,77 @@ import (
 	"sark/cachemw"
 )
 
+// request is a question and who may share its answer.
+type request struct {
+	cachemw.KeyParts
+	Scope cachemw.Scope
+}
+
+// key returns the key under which the answer is stored.
+func (r request) key() cachemw.Key {
+	private, public := cachemw.NewKeys(r.KeyParts)
+	if r.Scope == cachemw.Public {
+		return public
+	}
+	return private
+}
+
 // base is a usual request.
-func base() cachemw.KeyParts {
-	return cachemw.KeyParts{
-		Scope: cachemw.Private, Partition: []byte("partition"), Server: "github", Method: "tools/list",
+func base() request {
+	return request{cachemw.KeyParts{
+		Partition: []byte("partition"), Server: "github", Method: "tools/list",
 		Params: []byte(`{"cursor":"1"}`), Accept: "application/json", ProtocolVersion: "2026-07-28",
 		Capabilities: []byte(`{"roots":{}}`),
-	}
+	}, cachemw.Private}
 }
 
 func TestKeyDependsOnEveryPart(t *testing.T) {
 	seen := map[cachemw.Key]string{}
-	for name, change := range map[string]func(*cachemw.KeyParts){
-		"unchanged":        func(*cachemw.KeyParts) {},
-		"scope":            func(p *cachemw.KeyParts) { p.Scope = cachemw.Public },
-		"partition":        func(p *cachemw.KeyParts) { p.Partition = []byte("other") },
-		"server":           func(p *cachemw.KeyParts) { p.Server = "gitlab" },
-		"generation":       func(p *cachemw.KeyParts) { p.Generation = 1 },
-		"route":            func(p *cachemw.KeyParts) { p.Route = "servers.list" },
-		"method":           func(p *cachemw.KeyParts) { p.Method = "prompts/list" },
-		"params":           func(p *cachemw.KeyParts) { p.Params = []byte(`{"cursor":"2"}`) },
-		"no params":        func(p *cachemw.KeyParts) { p.Params = nil },
-		"params a string":  func(p *cachemw.KeyParts) { p.Params = []byte(`"{}"`) },
-		"params broken":    func(p *cachemw.KeyParts) { p.Params = []byte(`{"cursor":"1"`) },
-		"query":            func(p *cachemw.KeyParts) { p.Query = []byte("a=1") },
-		"empty parameter":  func(p *cachemw.KeyParts) { p.Query = []byte("&") },
-		"selected":         func(p *cachemw.KeyParts) { p.Selected = []byte("de") },
-		"accept":           func(p *cachemw.KeyParts) { p.Accept = "text/plain" },
-		"protocol version": func(p *cachemw.KeyParts) { p.ProtocolVersion = "2025-11-25" },
-		"capabilities":     func(p *cachemw.KeyParts) { p.Capabilities = nil },
-		"no capability":    func(p *cachemw.KeyParts) { p.Capabilities = []byte(`{}`) },
-		"moved over":       func(p *cachemw.KeyParts) { p.Server, p.Method = "githubtools", "/list" },
-		"moved into route": func(p *cachemw.KeyParts) { p.Route, p.Method = p.Method, "" },
+	for name, change := range map[string]func(*request){
+		"unchanged":        func(*request) {},
+		"scope":            func(p *request) { p.Scope = cachemw.Public },
+		"partition":        func(p *request) { p.Partition = []byte("other") },
+		"server":           func(p *request) { p.Server = "gitlab" },
+		"generation":       func(p *request) { p.Generation = 1 },
+		"route":            func(p *request) { p.Route = "servers.list" },
+		"method":           func(p *request) { p.Method = "prompts/list" },
+		"params":           func(p *request) { p.Params = []byte(`{"cursor":"2"}`) },
+		"no params":        func(p *request) { p.Params = nil },
+		"params a string":  func(p *request) { p.Params = []byte(`"{}"`) },
+		"params broken":    func(p *request) { p.Params = []byte(`{"cursor":"1"`) },
+		"query":            func(p *request) { p.Query = []byte("a=1") },
+		"empty parameter":  func(p *request) { p.Query = []byte("&") },
+		"selected":         func(p *request) { p.Selected = []byte("de") },
+		"accept":           func(p *request) { p.Accept = "text/plain" },
+		"protocol version": func(p *request) { p.ProtocolVersion = "2025-11-25" },
+		"capabilities":     func(p *request) { p.Capabilities = nil },
+		"no capability":    func(p *request) { p.Capabilities = []byte(`{}`) },
+		"moved over":       func(p *request) { p.Server, p.Method = "githubtools", "/list" },
+		"moved into route": func(p *request) { p.Route, p.Method = p.Method, "" },
 	} {
 		p := base()
 		change(&p)
-		k := cachemw.NewKey(p)
+		k := p.key()
 		if other, taken := seen[k]; taken {
 			t.Errorf("%q and %q have one key", name, other)
 		}
 		seen[k] = name
 	}
-	if n := reflect.TypeFor[cachemw.KeyParts]().NumField(); n != 12 {
+	if n := reflect.TypeFor[cachemw.KeyParts]().NumField(); n != 11 {
 		t.Errorf("KeyParts has %d fields: does this test change each?", n)
 	}
 }
 
 func TestSameQuestionSameKey(t *testing.T) {
-	want := cachemw.NewKey(base())
-	for name, change := range map[string]func(*cachemw.KeyParts){
-		"scope not said":   func(p *cachemw.KeyParts) { p.Scope = "" },
-		"scope misspelt":   func(p *cachemw.KeyParts) { p.Scope = "PUBLIC" },
-		"space":            func(p *cachemw.KeyParts) { p.Params = []byte("\n{ \"cursor\"\t: \"1\" }\r\n") },
-		"escapes":          func(p *cachemw.KeyParts) { p.Params = []byte(`{"\u0063ursor":"\u0031"}`) },
-		"capability space": func(p *cachemw.KeyParts) { p.Capabilities = []byte(`{"roots" : {} }`) },
+	want := base().key()
+	for name, change := range map[string]func(*request){
+		"space":            func(p *request) { p.Params = []byte("\n{ \"cursor\"\t: \"1\" }\r\n") },
+		"escapes":          func(p *request) { p.Params = []byte(`{"\u0063ursor":"\u0031"}`) },
+		"capability space": func(p *request) { p.Capabilities = []byte(`{"roots" : {} }`) },
 	} {
 		p := base()
 		change(&p)
-		if cachemw.NewKey(p) != want {
+		if p.key() != want {
 			t.Errorf("%s: another key", name)
 		}
 	}
@@ -129,7 +142,7 @@ func TestParams(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := base(), base()
 			a.Params, b.Params = []byte(c.a), []byte(c.b)
-			if same := cachemw.NewKey(a) == cachemw.NewKey(b); same != c.same {
+			if same := a.key() == b.key(); same != c.same {
 				t.Errorf("%s and %s: same key %v, want %v", c.a, c.b, same, c.same)
 			}
 		})
@@ -156,7 +169,7 @@ func TestQuery(t *testing.T) {
 	} {
 		a, b := base(), base()
 		a.Query, b.Query = []byte(c.a), []byte(c.b)
-		if same := cachemw.NewKey(a) == cachemw.NewKey(b); same != c.same {
+		if same := a.key() == b.key(); same != c.same {
 			t.Errorf("%q and %q: same key %v, want %v", c.a, c.b, same, c.same)
 		}
 	}
@@ -165,40 +178,25 @@ func TestQuery(t *testing.T) {
 func TestPublicKeysHaveNoPartition(t *testing.T) {
 	a, b := base(), base()
 	a.Scope, b.Scope = cachemw.Public, cachemw.Public
-	b.Partition = nil
-	if cachemw.NewKey(a) != cachemw.NewKey(b) {
+	b.Partition = []byte("other")
+	if a.key() != b.key() {
 		t.Error("a public key depends on the partition")
 	}
 }
 
-func TestNewKeys(t *testing.T) {
-	p := base()
-	private, public := cachemw.NewKeys(p)
-	if private != cachemw.NewKey(p) {
-		t.Error("the private key is not that of NewKey")
-	}
-	p.Scope = cachemw.Public
-	if public != cachemw.NewKey(p) {
-		t.Error("the public key is not that of NewKey")
-	}
-	if again, _ := cachemw.NewKeys(p); again != private {
-		t.Error("the scope of the parts changes the private key")
-	}
-}
-
-func TestPrivateKeyNeedsPartition(t *testing.T) {
+func TestKeysNeedAPartition(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("a private key without a partition was made")
+			t.Error("keys without a partition were made")
 		}
 	}()
 	p := base()
 	p.Partition = nil
-	cachemw.NewKey(p)
+	p.key()
 }
 
 // question is a plain and slow statement of what a request asks: what two requests with one key must have in common.
-func question(p cachemw.KeyParts) string {
+func question(p request) string {
 	partition := string(p.Partition)
 	if p.Scope == cachemw.Public {
 		partition = "public"
@@ -284,11 +282,11 @@ func TestEqualKeysMeanEqualQuestions(t *testing.T) {
 	byKey, byQuestion := map[cachemw.Key]string{}, map[string]cachemw.Key{}
 	repeated := 0
 	for range 60_000 {
-		p := cachemw.KeyParts{Scope: cachemw.Private, Partition: []byte("x"), Server: "s"}
+		p := request{cachemw.KeyParts{Partition: []byte("x"), Server: "s"}, cachemw.Private}
 		for range 3 {
 			switch r.IntN(9) {
 			case 0:
-				p.Scope = []cachemw.Scope{cachemw.Private, cachemw.Public, ""}[r.IntN(3)]
+				p.Scope = []cachemw.Scope{cachemw.Private, cachemw.Public}[r.IntN(2)]
 			case 1:
 				p.Partition = []byte("x" + word())
 			case 2:
@@ -307,7 +305,7 @@ func TestEqualKeysMeanEqualQuestions(t *testing.T) {
 				p.Generation = r.Uint64N(3)
 			}
 		}
-		key, q := cachemw.NewKey(p), question(p)
+		key, q := p.key(), question(p)
 		if other, ok := byKey[key]; ok && other != q {
 			t.Fatalf("one key for two questions:\n%s\n%s", other, q)
 		}
@@ -333,17 +331,17 @@ func TestLargeAndDeepParams(t *testing.T) {
 	} {
 		a, b := base(), base()
 		a.Params, b.Params = []byte(doc), []byte(doc+" ")
-		if first, second := cachemw.NewKey(a), cachemw.NewKey(a); first != second {
+		if first, second := a.key(), a.key(); first != second {
 			t.Errorf("%s: two keys for the same bytes", name)
 		}
-		if cachemw.NewKey(a) == cachemw.NewKey(b) {
+		if a.key() == b.key() {
 			t.Errorf("%s: one key for two documents that are too large to compare", name)
 		}
 	}
 }
 
 // usual is a tools/list of the modern era as an SDK sends it.
-func usual() cachemw.KeyParts {
+func usual() request {
 	p := base()
 	p.Partition = bytes.Repeat([]byte{7}, 32)
 	p.Query = []byte("limit=50&cursor=abc")
@@ -354,23 +352,15 @@ func usual() cachemw.KeyParts {
 	return p
 }
 
-func BenchmarkNewKey(b *testing.B) {
-	p := usual()
-	b.ReportAllocs()
-	for b.Loop() {
-		cachemw.NewKey(p)
-	}
-}
-
 func BenchmarkNewKeys(b *testing.B) {
 	p := usual()
 	b.ReportAllocs()
 	for b.Loop() {
-		cachemw.NewKeys(p)
+		cachemw.NewKeys(p.KeyParts)
 	}
 }
 
-func FuzzNewKey(f *testing.F) {
+func FuzzNewKeys(f *testing.F) {
 	f.Add([]byte(`{"cursor":"1"}`), []byte(`{ "cursor" : "\u0031" }`))
 	f.Add([]byte(`{"_meta":{"progressToken":1}}`), []byte(`{"_meta":{}}`))
 	f.Add([]byte(`{"a":1,"a":2}`), []byte(`{"a":2}`))
@@ -380,14 +370,14 @@ func FuzzNewKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		p, q := base(), base()
 		p.Capabilities, q.Capabilities = a, b
-		if cachemw.NewKey(p) == cachemw.NewKey(q) && !bytes.Equal(a, b) && meaning(a, false) != meaning(b, false) {
+		if p.key() == q.key() && !bytes.Equal(a, b) && meaning(a, false) != meaning(b, false) {
 			t.Errorf("one key for %q and %q", a, b)
 		}
 		p, q = base(), base()
 		p.Params, q.Params = a, b
-		if first, second := cachemw.NewKey(p), cachemw.NewKey(p); first != second {
+		if first, second := p.key(), p.key(); first != second {
 			t.Errorf("two keys for %q", a)
 		}
-		cachemw.NewKey(q)
+		q.key()
 	})
 }

@@ -8,10 +8,8 @@ import (
 
 // KeyParts is everything that a response may depend on. Fields that do not apply stay empty.
 type KeyParts struct {
-	// Scope says who may share the entry. Anything but Public is taken for Private.
-	Scope Scope
-	// Partition is who may share a private entry: a digest of the credential. A private key without one is a bug. Public
-	// keys leave it out of the digest.
+	// Partition is who may share a private entry: a digest of the credential. Parts without one are a bug. The public key
+	// leaves it out of the digest.
 	Partition []byte
 	// Server is the upstream that answers.
 	Server string
@@ -53,19 +51,10 @@ var keyWriters = sync.Pool{New: func() any { return new(keyWriter) }}
 // maxKept is the size, in bytes, above which a writer's memory is not kept.
 const maxKept = 16 << 10
 
-// NewKey returns the key of the parts: a SHA-256 over each part with its length before it, so that no value can pose as the
-// end of one part and the beginning of the next, and then one over that and who asks, so that two keys of one question cost
-// little more than one. It panics when a private key has no partition. It does not allocate for
-// requests of usual size.
-func NewKey(p KeyParts) Key {
-	w, _ := keyWriters.Get().(*keyWriter)
-	defer w.keep()
-	asked := w.question(&p)
-	return w.sum(asked, p.Scope, p.Partition)
-}
-
-// NewKeys returns the two keys under which an answer may be stored, the private one of p.Partition and the public one,
-// whatever p.Scope says. It costs little more than one of them.
+// NewKeys returns the two keys under which an answer may be stored: one for those of p.Partition, one for everybody. A key is
+// a SHA-256 over each part with its length before it, so that no value can pose as the end of one part and the beginning of
+// the next, and then one over that and who asks, so that two keys of one question cost little more than one. It panics when
+// there is no partition, and does not allocate for requests of usual size.
 func NewKeys(p KeyParts) (private, public Key) {
 	w, _ := keyWriters.Get().(*keyWriter)
 	defer w.keep()

@@ -101,7 +101,7 @@ func TestEvictionsOfClasses(t *testing.T) {
 }
 
 func testKey(n int) cachemw.Key {
-	return cachemw.NewKey(cachemw.KeyParts{Scope: cachemw.Public, Server: fmt.Sprint(n)})
+	return keyOf(fmt.Sprint(n))
 }
 
 func TestMemoryOptions(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,8 @@ func saved(t testing.TB, b cachemw.Backend, server, body string) cachemw.Entry {
 
 // keyOf returns a key for a server.
 func keyOf(server string) cachemw.Key {
-	return cachemw.NewKey(cachemw.KeyParts{Scope: cachemw.Public, Server: server})
+	_, public := cachemw.NewKeys(cachemw.KeyParts{Partition: []byte("nobody's"), Server: server})
+	return public
 }
 
 // loaded returns the body that is stored for a server, or "a miss", or the error.
@@ -193,6 +195,45 @@ func TestRedisLosesRecords(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestRedisLosesRecordsDuringFill evicts what a fill has read before it stores, while another gateway makes it anew, or
+// nobody does. The late entry is of a generation that is over: nobody is given it.
+func TestRedisLosesRecordsDuringFill(t *testing.T) {
+	for _, records := range [][]string{{"cache:generation:a"}, {"cache:epoch"}, {"cache:generation:a", "cache:epoch"}} {
+		for _, renewed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, renewed %v", strings.Join(records, " and "), renewed), func(t *testing.T) {
+				s := testkit.StartRedis(t)
+				filling := newRedis(t, cachemw.RedisOptions{Client: dial(t, s.URL()), LookupTimeout: patient})
+				other := newRedis(t, cachemw.RedisOptions{Client: dial(t, s.URL()), LookupTimeout: patient})
+				ctx := context.Background()
+				late := cachemw.Entry{Status: 200, Body: []byte("late"), Stored: time.Now(), TTL: time.Minute, Scope: cachemw.Private}
+				var err error
+				if late.Generation, err = filling.Generation(ctx, "a"); err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range records {
+					s.Do("DEL", r)
+				}
+				if renewed {
+					saved(t, other, "a", "new")
+				}
+				if err := filling.Save(ctx, keyOf("a"), late); err != nil {
+					t.Fatal(err)
+				}
+				got := []string{loaded(filling, "a"), loaded(other, "a")}
+				for _, r := range []*cachemw.Redis{filling, other} {
+					if g, err := r.Generation(ctx, "a"); err != nil || g == late.Generation {
+						t.Errorf("Generation = %d, %v, that of the late entry", g, err)
+					}
+					got = append(got, loaded(r, "a"))
+				}
+				if diff := cmp.Diff(slices.Repeat([]string{"a miss"}, 4), got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
 }
 

@@ -111,7 +111,8 @@ func (f *fixture) invalidate(t *testing.T, server string) {
 
 // key returns some key.
 func key(n int) cachemw.Key {
-	return cachemw.NewKey(cachemw.KeyParts{Scope: cachemw.Public, Server: fmt.Sprint("server ", n)})
+	_, public := cachemw.NewKeys(cachemw.KeyParts{Partition: []byte("nobody's"), Server: fmt.Sprint("server ", n)})
+	return public
 }
 
 func testEmpty(t *testing.T, f *fixture) { f.expect(t, key(1), "") }
