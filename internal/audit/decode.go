@@ -16,7 +16,13 @@ func DecodeTuple(tuple []byte) (Event, error) {
 	if err := SplitTuple(tuple, &f); err != nil {
 		return Event{}, err
 	}
-	d := decoder{fields: &f}
+	return DecodeFields(&f)
+}
+
+// DecodeFields is DecodeTuple for fields as a database gives them back. Those of a newer format are read, too, as far as this
+// version knows their columns. An error wraps ErrTuple.
+func DecodeFields(f *Fields) (Event, error) {
+	d := decoder{fields: f}
 	e := d.event()
 	return e, d.err
 }
@@ -42,7 +48,7 @@ func (d *decoder) event() Event {
 		ProtocolVersion: d.text(), Era: d.text(), StatusCode: d.int4(), RPCCode: d.int4(), Success: d.bool(),
 		ErrorMessage: d.text(), CacheStatus: d.text(), DurationUS: d.int8(), UpstreamUS: d.int8(), BytesIn: d.int8(),
 		BytesOut: d.int8(), Environment: d.text(), Cost: d.float(), RetentionUntil: d.time(), Details: d.json(),
-		WriterID: d.uuid(), Seq: d.int8(), Hash: d.hash(),
+		Format: d.format(), WriterID: d.uuid(), Seq: d.int8(), Hash: d.hash(),
 	}
 }
 
@@ -84,6 +90,9 @@ func (d *decoder) int4() int32 {
 	}
 	return 0
 }
+
+// format reads the column that rows of the first format do not have.
+func (d *decoder) format() int32 { return max(d.int4(), firstFormat) }
 
 func (d *decoder) int8() int64 {
 	if f := d.fixed(8); f != nil {

@@ -156,6 +156,8 @@ type Event struct {
 	RetentionUntil time.Time `column:"retention_until"`
 	// Details is a JSON object of whatever has no column of its own (filtered counts, dropped frames), or nil.
 	Details []byte `column:"details"`
+	// Format is the version of the columns in which the event was sealed; NULL is 1. Set when the event is encoded.
+	Format int32 `column:"format"`
 	// WriterID identifies the spool that recorded the event: one chain per writer. Set by the spool.
 	WriterID uuid.UUID `column:"writer_id"`
 	// Seq is the event's number in its writer's chain, from 1. Set by the spool.

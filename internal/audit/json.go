@@ -13,7 +13,16 @@ import (
 
 // MarshalJSON renders an event as a JSON object whose members are the columns in their order: times in RFC 3339 with
 // microseconds, hashes in hexadecimal, NULL left out, and a document that is no JSON as a text. It is the form of exports and of set-aside rows.
-func (e Event) MarshalJSON() ([]byte, error) { return AppendJSON(nil, AppendTuple(nil, &e)) }
+func (e Event) MarshalJSON() ([]byte, error) {
+	var fields Fields
+	if err := SplitTuple(AppendTuple(nil, &e), &fields); err != nil {
+		return nil, err
+	}
+	if e.Format != 0 { // it was read, perhaps from a row of another format
+		fields[columnFormat] = formatField(e.Format)
+	}
+	return appendFieldsJSON(nil, &fields)
+}
 
 // AppendJSON appends a tuple as the object that MarshalJSON describes. Its error wraps ErrTuple.
 func AppendJSON(dst, tuple []byte) ([]byte, error) {
@@ -21,7 +30,11 @@ func AppendJSON(dst, tuple []byte) ([]byte, error) {
 	if err := SplitTuple(tuple, &fields); err != nil {
 		return dst, err
 	}
-	if _, err := DecodeTuple(tuple); err != nil {
+	return appendFieldsJSON(dst, &fields)
+}
+
+func appendFieldsJSON(dst []byte, fields *Fields) ([]byte, error) {
+	if _, err := DecodeFields(fields); err != nil {
 		return dst, err
 	}
 	sep := byte('{')
@@ -41,7 +54,7 @@ func AppendJSON(dst, tuple []byte) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// appendFieldJSON renders a field that DecodeTuple has found sound.
+// appendFieldJSON renders a field that DecodeFields has found sound.
 func appendFieldJSON(dst []byte, t Type, f []byte) []byte {
 	switch t {
 	case TypeUUID:

@@ -13,7 +13,7 @@ import (
 )
 
 // ParseJSON appends the tuple of an object that AppendJSON has written: the same bytes, so that its place in the chain can be
-// checked. An object with other members than the columns wraps ErrTuple.
+// checked. An object with other members than the columns of its format wraps ErrTuple.
 func ParseJSON(dst, object []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(object, &members); err != nil {
@@ -32,10 +32,14 @@ func ParseJSON(dst, object []byte) ([]byte, error) {
 		}
 		fields[i] = field
 	}
+	tuple, err := JoinTuple(dst, &fields)
+	if err != nil {
+		return dst, err
+	}
 	for name := range members {
 		return dst, fmt.Errorf("%w: there is no column %q", ErrTuple, name)
 	}
-	return JoinTuple(dst, &fields), nil
+	return tuple, nil
 }
 
 // parseField reads one member; it is the inverse of appendFieldJSON.

@@ -45,22 +45,24 @@ func renderReference(t *testing.T) []byte {
 
 <!-- Generated from internal/audit by "go generate ./internal/audit". Do not edit. -->
 
-One row of the audit trail is one exchange, or one phase of a long one. The columns have the same names and the same order in
-PostgreSQL, in SQLite and in every export. A column that is not required is NULL (left out of JSON) when it has nothing to say.
+One row of the audit trail is one exchange, or one phase of a long one. The columns have the same names in PostgreSQL, in SQLite
+and in every export, and this order in JSON; in a table those of a later format come last. A column that is not required is NULL
+(left out of JSON) when it has nothing to say. The format is the first that has the column, see [Formats](#formats).
 
-| # | Column | Type | Required | Meaning |
-|---|---|---|---|---|
+| # | Column | Type | Required | Format | Meaning |
+|---|---|---|---|---|---|
 `)
 	for i, c := range audit.Columns() {
 		required := ""
 		if c.Required {
 			required = "yes"
 		}
-		fmt.Fprintf(&page, "| %d | `%s` | %s | %s | %s |\n", i+1, c.Name, c.Type, required, comments[i])
+		fmt.Fprintf(&page, "| %d | `%s` | %s | %s | %d | %s |\n", i+1, c.Name, c.Type, required, c.Since, comments[i])
 	}
-	page.WriteString(`
-Texts hold at most 4096 bytes and JSON documents 16384 bytes; longer texts are cut, larger documents replaced by their size.
-SQLite keeps a uuid and a bytea as a blob, a timestamptz as whole microseconds since 1970 UTC, a bool as 0 or 1, a text[] as a
+	fmt.Fprintf(&page, `
+Texts hold at most %d bytes and JSON documents %d bytes; longer texts are cut, larger documents replaced by their size.
+`, audit.MaxText, audit.MaxJSON)
+	page.WriteString(`SQLite keeps a uuid and a bytea as a blob, a timestamptz as whole microseconds since 1970 UTC, a bool as 0 or 1, a text[] as a
 JSON array, and an inet or a jsonb as text.
 
 ` + "`hash`" + ` is the SHA-256 of a zero byte, the hash of the same writer's event before, and the row's binary COPY tuple up
@@ -68,6 +70,13 @@ to and without ` + "`hash`" + `. The chain of a writer begins with the SHA-256 o
 the writer's id. Numbers of a writer are without holes, except where an event of type ` + "`audit_gap`" + ` says which are missing.
 `)
 	page.WriteString(strings.ReplaceAll(`
+## Formats
+
+A later version of SARK may add columns to the trail. It never removes one, and never changes what one holds. An event keeps the
+format in which it was sealed: its hash covers the columns of that format, and the number of the format, which the row has in
+~format~ (NULL is 1). Whoever computes a hash anew takes those columns and no others; a value in a column that the row's format
+does not have is a change. In the tuple the columns of a format stand in the order of the table above.
+
 ## Beside the events
 
 ~audit_digests~ holds one signed digest per batch, ~audit_writer_offset~ up to which number each writer's events are stored,

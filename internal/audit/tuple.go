@@ -14,11 +14,11 @@ const (
 	tail        = writerField + seqField + hashField
 )
 
-// ErrTuple is wrapped by every error about bytes that are not a tuple of this version's columns.
+// ErrTuple is wrapped by every error about bytes that are no tuple of a format.
 var ErrTuple = errors.New("not an audit tuple")
 
 // AppendTuple appends e as one tuple of PostgreSQL's binary COPY format (field count, then each field with its length
-// before it) in the order of Columns. Texts are made storable: cut at MaxText, ill-formed UTF-8 and NUL replaced by U+FFFD.
+// before it) in the order of Columns, whatever format e was read in. Texts are made storable: cut at MaxText, ill-formed UTF-8 and NUL replaced by U+FFFD.
 //
 // It allocates nothing once dst has room, and keeps nothing of e.
 func AppendTuple(dst []byte, e *Event) []byte {
@@ -79,22 +79,29 @@ func AppendTuple(dst []byte, e *Event) []byte {
 	b = appendFloat(b, e.Cost)
 	b = appendOptionalTime(b, e.RetentionUntil)
 	b = appendJSON(b, e.Details)
+	b = appendInt4(b, Format)
 	b = appendUUID(b, &e.WriterID)
 	b = appendInt8(b, e.Seq)
 	return appendBytes(b, e.Hash[:])
 }
 
-// Fields are the fields of a tuple in column order, in their binary form; nil is NULL. They alias the tuple.
+// Fields are the fields of a tuple in the order of Columns, in their binary form; nil is NULL, or a column that the tuple's
+// format does not have. They alias the tuple.
 type Fields [ColumnCount][]byte
 
-// SplitTuple finds the fields of a tuple. It wraps ErrTuple when the bytes are not one whole tuple; the form of the single
-// fields is not looked at.
+// SplitTuple finds the fields of a tuple of any format. It wraps ErrTuple when the bytes are not one whole tuple; the form of
+// the single fields is not looked at.
 func SplitTuple(tuple []byte, fields *Fields) error {
-	if len(tuple) < 2 || binary.BigEndian.Uint16(tuple) != ColumnCount {
+	format := TupleFormat(tuple)
+	if format == 0 {
 		return fmt.Errorf("%w: wrong number of columns", ErrTuple)
 	}
 	rest := tuple[2:]
 	for i := range fields {
+		if !has(format, i) {
+			fields[i] = nil
+			continue
+		}
 		if len(rest) < 4 {
 			return fmt.Errorf("%w: cut in column %d", ErrTuple, i)
 		}
@@ -112,19 +119,32 @@ func SplitTuple(tuple []byte, fields *Fields) error {
 	if len(rest) != 0 {
 		return fmt.Errorf("%w: %d bytes after the end", ErrTuple, len(rest))
 	}
+	if says, err := fields.format(); err != nil || says != format {
+		return fmt.Errorf("%w: it has the columns of format %d and says another", ErrTuple, format)
+	}
 	return nil
 }
 
-// JoinTuple appends the tuple of the given fields: the inverse of SplitTuple. A database's rows become tuples again with
-// it, to be decoded or to have their place in the chain checked.
-func JoinTuple(dst []byte, fields *Fields) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, ColumnCount)
-	for _, f := range fields {
-		if f == nil {
-			dst = appendNull(dst)
-			continue
-		}
-		dst = appendBytes(dst, f)
+// JoinTuple appends the tuple of the given fields, in the format that they say: the inverse of SplitTuple. A database's rows
+// become tuples again with it, to have their place in the chain checked. An error wraps ErrTuple, and ErrNewer when the fields
+// are of a format that this version does not know. A field that their format does not have is an error, since nothing would
+// cover it.
+func JoinTuple(dst []byte, fields *Fields) ([]byte, error) {
+	format, err := fields.format()
+	if err != nil {
+		return dst, err
 	}
-	return dst
+	out := binary.BigEndian.AppendUint16(dst, uint16(columnCount(format))) //nolint:gosec // at most ColumnCount
+	for i, f := range fields {
+		switch {
+		case !has(format, i) && f != nil:
+			return dst, fmt.Errorf("%w: format %d has no column %s", ErrTuple, format, Columns()[i].Name)
+		case !has(format, i):
+		case f == nil:
+			out = appendNull(out)
+		default:
+			out = appendBytes(out, f)
+		}
+	}
+	return out, nil
 }

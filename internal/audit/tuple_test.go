@@ -14,7 +14,7 @@ import (
 )
 
 func TestTupleRoundTrip(t *testing.T) {
-	for name, e := range map[string]audit.Event{"full": sampleEvent(), "zero": {Time: sampleEvent().Time}} {
+	for name, e := range map[string]audit.Event{"full": sampleEvent(), "zero": {Time: sampleEvent().Time, Format: audit.Format}} {
 		got, err := audit.DecodeTuple(audit.AppendTuple(nil, &e))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -90,6 +90,7 @@ func FuzzDecodeTuple(f *testing.F) {
 	f.Add(audit.AppendTuple(nil, &e))
 	f.Add(audit.AppendTuple(nil, &audit.Event{}))
 	f.Add([]byte{0, audit.ColumnCount})
+	f.Add([]byte{0, 59})
 	f.Fuzz(func(t *testing.T, tuple []byte) {
 		e, err := audit.DecodeTuple(tuple)
 		if err != nil {

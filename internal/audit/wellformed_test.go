@@ -6,7 +6,7 @@ import (
 	"sark/internal/audit"
 )
 
-// TestWellFormed spoils one field of a tuple after the other: what WellFormed says of it is what DecodeTuple says of the tuple.
+// TestWellFormed spoils one field of a tuple after the other: what WellFormed says of it is what DecodeFields says of all.
 func TestWellFormed(t *testing.T) {
 	e := sampleEvent()
 	var fields audit.Fields
@@ -17,9 +17,9 @@ func TestWellFormed(t *testing.T) {
 		whole := fields[i]
 		for _, spoiled := range [][]byte{whole, nil, {}, {1}, {1, 2}, append(whole[:len(whole):len(whole)], 0), whole[:max(0, len(whole)-1)]} {
 			fields[i] = spoiled
-			_, err := audit.DecodeTuple(audit.JoinTuple(nil, &fields))
+			_, err := audit.DecodeFields(&fields)
 			if got := audit.WellFormed(c.Type, spoiled); got != (err == nil) {
-				t.Errorf("%s %x: WellFormed %v, DecodeTuple %v", c.Name, spoiled, got, err)
+				t.Errorf("%s %x: WellFormed %v, DecodeFields %v", c.Name, spoiled, got, err)
 			}
 		}
 		fields[i] = whole
