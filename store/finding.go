@@ -25,6 +25,8 @@ const (
 	FindingUnsigned FindingKind = "unsigned"
 	// FindingDigest: a digest is not the one that was signed.
 	FindingDigest FindingKind = "digest"
+	// FindingNewer: events were sealed in a format of a later version of SARK, which alone can verify them.
+	FindingNewer FindingKind = "newer"
 	// FindingForeign: rows belong to no writer.
 	FindingForeign FindingKind = "foreign"
 )

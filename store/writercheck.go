@@ -28,6 +28,7 @@ type writerCheck struct {
 	batch   []*doubt // in the batch in hand
 	damaged bool     // something was wrong with the batch before
 	head    VerifiedHead
+	newer   int64 // the last event in a format that is not known, 0 without any
 
 	eventType int // the column's place
 }
@@ -147,7 +148,7 @@ func (w *writerCheck) finish() error {
 			return err
 		}
 	}
-	seq := w.head.Seq
+	seq := max(w.head.Seq, w.newer)
 	if w.span.First > 1 { // what was not to be verified may be gone
 		seq = max(seq, w.span.First-1)
 	}

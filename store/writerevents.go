@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"sark/internal/audit"
@@ -58,11 +59,21 @@ func (w *writerCheck) event(seq int64) error {
 		w.doubt(doubtSure, seq, FindingForked, fmt.Sprintf("%d events have this number", same))
 	}
 	if damage != nil {
-		w.doubt(doubtSure, seq, FindingChanged, "it cannot be read: "+damage.Error())
-		w.chain.lose()
+		w.unreadable(seq, damage)
 		return nil
 	}
 	return w.check(seq)
+}
+
+// unreadable takes in an event that has no tuple.
+func (w *writerCheck) unreadable(seq int64, damage error) {
+	w.chain.lose()
+	if !errors.Is(damage, audit.ErrNewer) {
+		w.doubt(doubtSure, seq, FindingChanged, "it cannot be read: "+damage.Error())
+		return
+	}
+	w.doubt(doubtSure, seq, FindingNewer, damage.Error()+"; verify it with that version")
+	w.newer = seq
 }
 
 // choose copies the event of a number into w.tuple, or else says what is wrong with it. Of several it is the one that

@@ -67,7 +67,7 @@ func FormatColumns(format int32) []Column {
 	return list
 }
 
-// format is what the fields say of their format.
+// format is what the fields say of their format. An error wraps ErrTuple or ErrNewer.
 func (f *Fields) format() (int32, error) {
 	field := f[columnFormat]
 	if field == nil {
@@ -81,7 +81,7 @@ func (f *Fields) format() (int32, error) {
 	case says <= firstFormat:
 		return 0, fmt.Errorf("%w: it says format %d, which no gateway writes", ErrTuple, says)
 	case says > Format:
-		return 0, fmt.Errorf("%w: %w: format %d, this one knows formats up to %d", ErrTuple, ErrNewer, says, Format)
+		return 0, fmt.Errorf("%w: its format is %d, and this one knows formats up to %d", ErrNewer, says, Format)
 	}
 	return says, nil
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // ParseJSON appends the tuple of an object that AppendJSON has written: the same bytes, so that its place in the chain can be
-// checked. An object with other members than the columns of its format wraps ErrTuple.
+// checked. An object with other members than the columns of its format wraps ErrTuple,
+// one of a format that is not known ErrNewer.
 func ParseJSON(dst, object []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(object, &members); err != nil {

@@ -126,9 +126,9 @@ func SplitTuple(tuple []byte, fields *Fields) error {
 }
 
 // JoinTuple appends the tuple of the given fields, in the format that they say: the inverse of SplitTuple. A database's rows
-// become tuples again with it, to have their place in the chain checked. An error wraps ErrTuple, and ErrNewer when the fields
-// are of a format that this version does not know. A field that their format does not have is an error, since nothing would
-// cover it.
+// become tuples again with it, to have their place in the chain checked. An error wraps ErrTuple, or ErrNewer when
+// the fields are of a format that this version does not know. A field that their format does not have is an error, since nothing
+// would cover it.
 func JoinTuple(dst []byte, fields *Fields) ([]byte, error) {
 	format, err := fields.format()
 	if err != nil {

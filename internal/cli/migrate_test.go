@@ -14,12 +14,12 @@ func TestMigrate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	db := filepath.Join(dir, "sark.db")
 
-	compare(t, result{0, "pending 00001_registry.sql\npending 00002_audit.sql\npending 00010_registry_changes.sql\npending 00030_decision_inputs.sql\npending 00040_retention.sql\npending 00050_forwarded.sql\npending 00051_writer_seq.sql\n" + db + " lacks 7 steps; nothing was applied\n", ""},
+	compare(t, result{0, "pending 00001_registry.sql\npending 00002_audit.sql\npending 00010_registry_changes.sql\npending 00030_decision_inputs.sql\npending 00040_retention.sql\npending 00050_forwarded.sql\npending 00051_writer_seq.sql\npending 00052_audit_format.sql\n" + db + " lacks 8 steps; nothing was applied\n", ""},
 		run(t, "migrate", "--dry-run", "--data-dir", dir))
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the dry run made the data directory")
 	}
-	compare(t, result{0, "applied 00001_registry.sql\napplied 00002_audit.sql\napplied 00010_registry_changes.sql\napplied 00030_decision_inputs.sql\napplied 00040_retention.sql\napplied 00050_forwarded.sql\napplied 00051_writer_seq.sql\n" + db + " is up to date; 7 steps applied\n", ""},
+	compare(t, result{0, "applied 00001_registry.sql\napplied 00002_audit.sql\napplied 00010_registry_changes.sql\napplied 00030_decision_inputs.sql\napplied 00040_retention.sql\napplied 00050_forwarded.sql\napplied 00051_writer_seq.sql\napplied 00052_audit_format.sql\n" + db + " is up to date; 8 steps applied\n", ""},
 		run(t, "migrate", "--data-dir", dir))
 	compare(t, result{0, db + " was up to date already\n", ""}, run(t, "migrate", "--data-dir", dir))
 	compare(t, result{0, db + " is up to date\n", ""}, run(t, "migrate", "--dry-run", "--data-dir", dir))
@@ -62,16 +62,16 @@ func TestMigratePostgres(t *testing.T) {
 	environ := []string{"SARK_STORE_URL=" + address}
 	steps := []string{
 		"00001_registry.sql", "00002_audit.sql", "00010_registry_changes.sql", "00030_decision_inputs.sql", "00040_retention.sql",
-		"00050_forwarded.sql", "00051_writer_seq.sql",
+		"00050_forwarded.sql", "00051_writer_seq.sql", "00052_audit_format.sql",
 		"native partitions of a day for audit_events; what it holds becomes the first one as it is, after a look at every row",
 		"database roles sark_writer, sark_reader, sark_admin",
 	}
 	list := func(word string) string { return word + " " + strings.Join(steps, "\n"+word+" ") + "\n" }
 
-	compare(t, result{0, list("pending") + address + " lacks 9 steps; nothing was applied\n", ""},
+	compare(t, result{0, list("pending") + address + " lacks 10 steps; nothing was applied\n", ""},
 		runWith(t, environ, "", "migrate", "--dry-run"))
 	r := runWith(t, environ, "", "migrate")
-	compare(t, result{0, list("applied") + address + " is up to date; 9 steps applied\n", steps[7] + " ...\n"}, r)
+	compare(t, result{0, list("applied") + address + " is up to date; 10 steps applied\n", steps[8] + " ...\n"}, r)
 	compare(t, result{0, address + " is up to date\n", ""}, runWith(t, environ, "", "migrate", "--dry-run"))
 	compare(t, result{0, address + " was up to date already\n", ""}, runWith(t, environ, "", "migrate"))
 }

@@ -36,10 +36,12 @@ type column struct {
 	Required   bool
 }
 
-// wantColumns translates the audit columns' types.
+// wantColumns translates the audit columns' types, in the order of a table: those that were added later come last.
 func wantColumns(types map[audit.Type]string) []column {
+	columns := audit.Columns()
+	slices.SortStableFunc(columns, func(a, b audit.Column) int { return int(a.Since - b.Since) })
 	var want []column
-	for _, c := range audit.Columns() {
+	for _, c := range columns {
 		want = append(want, column{c.Name, types[c.Type], c.Required})
 	}
 	return want
@@ -81,6 +83,10 @@ func textColumns(t *testing.T, dialect migrations.Dialect) []column {
 			t.Fatalf("line %q is no column", l)
 		}
 		got = append(got, column{m[1], m[2], m[3] != ""})
+	}
+	added := regexp.MustCompile(`(?m)^ALTER TABLE audit_events ADD COLUMN "?(\w+)"? (.+);$`)
+	for _, m := range added.FindAllStringSubmatch(text, -1) {
+		got = append(got, column{m[1], m[2], false})
 	}
 	return got
 }
@@ -136,7 +142,7 @@ func TestUpAtOnce(t *testing.T) {
 	}
 	work.Wait()
 	slices.Sort(applied)
-	if diff := cmp.Diff([]int{0, 0, 0, 7}, applied); diff != "" {
+	if diff := cmp.Diff([]int{0, 0, 0, 8}, applied); diff != "" {
 		t.Errorf("steps applied by each (-want +got):\n%s", diff)
 	}
 }
@@ -186,7 +192,8 @@ func TestModeWithoutTimescale(t *testing.T) {
 func checkUp(t *testing.T, db *sql.DB, dialect migrations.Dialect) {
 	t.Helper()
 	ctx := t.Context()
-	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}, {Version: 30, Name: "00030_decision_inputs.sql"}, {Version: 40, Name: "00040_retention.sql"}, {Version: 50, Name: "00050_forwarded.sql"}, {Version: 51, Name: "00051_writer_seq.sql"}}
+	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}, {Version: 30, Name: "00030_decision_inputs.sql"}, {Version: 40, Name: "00040_retention.sql"}, {Version: 50, Name: "00050_forwarded.sql"}, {Version: 51, Name: "00051_writer_seq.sql"},
+		{Version: 52, Name: "00052_audit_format.sql"}}
 	before, err := migrations.Status(ctx, db, dialect)
 	if err != nil {
 		t.Fatal(err)

@@ -55,6 +55,9 @@ func (d *DB) appendBatch(ctx context.Context, b store.Batch) error {
 		if _, _, _, err := audit.Place(tuple); err != nil {
 			return fmt.Errorf("%w: %w", store.ErrBadRow, err)
 		}
+		if audit.TupleFormat(tuple) == 0 {
+			return fmt.Errorf("%w: %w: wrong number of columns", store.ErrBadRow, audit.ErrTuple)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()

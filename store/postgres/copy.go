@@ -19,18 +19,35 @@ const (
 	copyTrailer = "\xff\xff"
 )
 
-// copyEvents stores tuples as they are: the spool keeps them in the form that the server reads. When the table's columns
-// have other types than ours they are decoded, and encoded again by pgx for the types that it finds.
+// copyEvents stores tuples as they are: the spool keeps them in the form that the server reads. Those of an earlier format, as
+// a gateway finds them in its spool after an upgrade, are copied into the columns of that format. When the table's columns have
+// other types than ours they are decoded, and encoded again by pgx for the types that it finds.
 func (d *DB) copyEvents(ctx context.Context, c *pgx.Conn, tuples [][]byte) error {
-	if len(tuples) == 0 {
-		return nil
+	if !d.raw.Load() {
+		return copyValues(ctx, c, tuples)
 	}
-	if d.raw.Load() {
-		stream := &copyStream{tuples: tuples}
-		defer stream.end()
-		_, err := c.PgConn().CopyFrom(ctx, stream, copyStatement)
-		return err
+	for len(tuples) > 0 {
+		format, n := audit.TupleFormat(tuples[0]), 1
+		for n < len(tuples) && audit.TupleFormat(tuples[n]) == format {
+			n++
+		}
+		if err := copyRaw(ctx, c, format, tuples[:n]); err != nil {
+			return err
+		}
+		tuples = tuples[n:]
 	}
+	return nil
+}
+
+// copyRaw stores tuples of one format.
+func copyRaw(ctx context.Context, c *pgx.Conn, format int32, tuples [][]byte) error {
+	stream := &copyStream{tuples: tuples}
+	defer stream.end()
+	_, err := c.PgConn().CopyFrom(ctx, stream, copyStatement(format))
+	return err
+}
+
+func copyValues(ctx context.Context, c *pgx.Conn, tuples [][]byte) error {
 	columns := audit.Columns()
 	names := make([]string, len(columns))
 	for i, column := range columns {
@@ -42,13 +59,15 @@ func (d *DB) copyEvents(ctx context.Context, c *pgx.Conn, tuples [][]byte) error
 	return err
 }
 
-// copyStatement is the statement of AppendEvents.
-var copyStatement = "COPY audit_events (" + columnList("") + ") FROM STDIN WITH (FORMAT binary)"
+// copyStatement is the statement of AppendEvents for tuples of a format.
+func copyStatement(format int32) string {
+	return "COPY audit_events (" + columnList(audit.FormatColumns(format), "") + ") FROM STDIN WITH (FORMAT binary)"
+}
 
-// columnList lists the audit columns, each followed by a suffix in which %s is its type.
-func columnList(suffix string) string {
+// columnList lists columns, each followed by a suffix in which %s is its type.
+func columnList(columns []audit.Column, suffix string) string {
 	var list []string
-	for _, c := range audit.Columns() {
+	for _, c := range columns {
 		name := `"` + c.Name + `"`
 		if suffix != "" {
 			name += fmt.Sprintf(suffix, c.Type)

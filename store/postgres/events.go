@@ -30,7 +30,7 @@ func (d *DB) Events(ctx context.Context, f store.EventFilter) (store.EventPage, 
 }
 
 // selectEvents casts each column to the type that package audit reads; the cast of a column that has it already is free.
-var selectEvents = "SELECT " + columnList("::%s") + " FROM audit_events"
+var selectEvents = "SELECT " + columnList(audit.Columns(), "::%s") + " FROM audit_events"
 
 // EventQuery is the statement of Events and its arguments, for whoever asks the planner about it.
 func EventQuery(f store.EventFilter) (string, []any, error) {
@@ -49,10 +49,8 @@ func (d *DB) listEvents(ctx context.Context, query string, args []any) ([]audit.
 	}
 	defer c.Release()
 	var items []audit.Event
-	var tuple []byte
 	err = readTuples(ctx, c.Conn(), query, args, func(fields *audit.Fields) error {
-		tuple = audit.JoinTuple(tuple[:0], fields)
-		e, err := audit.DecodeTuple(tuple)
+		e, err := audit.DecodeFields(fields)
 		items = append(items, e)
 		return err
 	})

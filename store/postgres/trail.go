@@ -139,8 +139,11 @@ func declareSpan() string {
 func (t *Trail) fetch(ctx context.Context) ([]store.Row, error) {
 	var rows []store.Row
 	err := readTuples(ctx, t.conn, fmt.Sprintf("FETCH %d FROM trail", fetchRows), nil, func(fields *audit.Fields) error {
-		row := store.Row{Tuple: audit.JoinTuple(nil, fields)}
-		if _, row.Seq, _, row.Damage = audit.Place(row.Tuple); row.Damage != nil {
+		var row store.Row
+		if row.Tuple, row.Damage = audit.JoinTuple(nil, fields); row.Damage == nil {
+			_, row.Seq, _, row.Damage = audit.Place(row.Tuple)
+		}
+		if row.Damage != nil {
 			row.Seq = int64(binary.BigEndian.Uint64(fields[audit.ColumnCount-2])) //nolint:gosec // two's complement on purpose
 		}
 		rows = append(rows, row)

@@ -183,7 +183,11 @@ func tooLongToIndex(t *testing.T, tuple []byte) []byte {
 	}
 	column := slices.IndexFunc(audit.Columns(), func(c audit.Column) bool { return c.Name == "tool_name" })
 	fields[column] = noise
-	return audit.JoinTuple(nil, &fields)
+	long, err := audit.JoinTuple(nil, &fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return long
 }
 
 // badArray returns a tuple whose roles claim to be an array of another type.

@@ -58,9 +58,9 @@ func FuzzScanner(f *testing.F) {
 }
 
 func FuzzParseHeader(f *testing.F) {
-	h := header{first: 7, columns: columnList()}
+	h := header{first: 7, columns: columnList(1)}
 	f.Add(h.append(nil))
-	f.Add([]byte("SARKSPL1"))
+	f.Add([]byte("SARKSPL\x02"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, size, err := parseHeader(b)
 		if err != nil {

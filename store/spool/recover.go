@@ -44,6 +44,9 @@ func (s *Spool) recover() (*findings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.refuseNewer(indexes); err != nil {
+		return nil, err
+	}
 	found := &findings{said: make(map[hole]bool)}
 	if err := removeDrafts(s.o.Dir); err != nil {
 		return nil, err
@@ -62,6 +65,27 @@ func (s *Spool) recover() (*findings, error) {
 	}
 	found.gaps = slices.DeleteFunc(found.gaps, func(g gap) bool { return g.from > 0 && found.said[hole{g.from, g.to}] })
 	return found, nil
+}
+
+// refuseNewer looks at the header of every segment before anything is changed: when a later version of SARK wrote one of them,
+// the folder is left as it is. What is wrong with a header otherwise is seen to later.
+func (s *Spool) refuseNewer(indexes []uint64) error {
+	for _, index := range indexes {
+		f, h, _, err := openSegment(segmentPath(s.o.Dir, index))
+		if errors.Is(err, errHeader) {
+			continue
+		}
+		if err == nil {
+			err = f.Close()
+		}
+		if err == nil && !h.known() {
+			err = errNewer
+		}
+		if err != nil {
+			return fmt.Errorf("recover segment %d: %w", index, err)
+		}
+	}
+	return nil
 }
 
 // removeDrafts removes files that a crash has left half made.
@@ -129,10 +153,6 @@ func (s *Spool) setAside(found *findings, path string, cause error) error {
 
 // acceptHeader checks that a segment continues the others.
 func (s *Spool) acceptHeader(found *findings, h header) error {
-	if h.columns != s.columns {
-		return errors.New("its events have the columns of another version of SARK: let that one store them, then move the spool away; " +
-			"see docs/operations.md#upgrading")
-	}
 	if found.writer == uuid.Nil {
 		found.writer, found.lastSeq, found.head = h.writer, h.first-1, h.head
 	}

@@ -98,7 +98,8 @@ func listSegments(dir string) ([]uint64, error) {
 	return list, nil
 }
 
-// openSegment opens a file for reading and reads its header. A header that is damaged wraps errHeader.
+// openSegment opens a file for reading and reads its header. An error about the header wraps errHeader
+// when it is damaged, and errNewer.
 func openSegment(path string) (*os.File, header, int, error) {
 	f, err := os.Open(path) //nolint:gosec // our own folder
 	if err != nil {

@@ -81,7 +81,7 @@ func Open(o Options) (*Spool, error) {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
 	s := &Spool{
-		o: o, columns: columnList(), fill: new(batch), spare: new(batch),
+		o: o, columns: columnList(audit.Format), fill: new(batch), spare: new(batch),
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.writeDone.L, s.syncDone.L = &s.mu, &s.mu

@@ -83,7 +83,6 @@ func scanEvents(rows *sql.Rows) ([]audit.Event, error) {
 		targets[i] = &values[i]
 	}
 	var items []audit.Event
-	var tuple []byte
 	for rows.Next() {
 		if err := rows.Scan(targets...); err != nil {
 			return nil, err
@@ -96,8 +95,7 @@ func scanEvents(rows *sql.Rows) ([]audit.Event, error) {
 			}
 			fields[i] = f
 		}
-		tuple = audit.JoinTuple(tuple[:0], &fields)
-		e, err := audit.DecodeTuple(tuple)
+		e, err := audit.DecodeFields(&fields)
 		if err != nil {
 			return nil, err
 		}

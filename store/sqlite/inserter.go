@@ -77,8 +77,12 @@ func (n *inserter) insert(tuple []byte) error {
 // lay copies a tuple and what is derived from it to the arena, and notes where each text or blob begins.
 func (n *inserter) lay(tuple []byte, fields *audit.Fields) (err error) {
 	n.row = append(n.row[:0], tuple...)
+	format := audit.TupleFormat(tuple)
 	at := 2 // behind the number of fields
 	for i, field := range fields {
+		if n.columns[i].Since > format {
+			continue // the tuple does not have it, and it is bound as NULL
+		}
 		at += 4 // behind the length
 		t := n.columns[i].Type
 		if !audit.WellFormed(t, field) { // it must not be bound

@@ -191,8 +191,9 @@ func (r *tupleReader) row() store.Row {
 		}
 		fields[i] = f
 	}
-	r.tuple = audit.JoinTuple(r.tuple[:0], &fields)
-	_, _, _, row.Damage = audit.Place(r.tuple)
+	if r.tuple, row.Damage = audit.JoinTuple(r.tuple[:0], &fields); row.Damage == nil {
+		_, _, _, row.Damage = audit.Place(r.tuple)
+	}
 	row.Tuple = r.tuple
 	return row
 }

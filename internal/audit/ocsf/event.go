@@ -204,6 +204,9 @@ func (o *Event) setUnmapped(e *audit.Event) {
 	} {
 		o.keepDocument(name, doc)
 	}
+	if e.Format != 0 {
+		o.Unmapped["format"] = e.Format
+	}
 	if e.Cost != 0 {
 		o.Unmapped["cost"] = e.Cost
 	}

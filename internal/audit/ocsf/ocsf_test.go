@@ -161,7 +161,7 @@ func full(class int32) audit.Event {
 		HTTPMethod: "c-http_method", Path: "c-path", ProtocolVersion: "c-protocol_version", Era: "c-era", StatusCode: 902, RPCCode: 903,
 		Success: true, ErrorMessage: "c-error_message", CacheStatus: "c-cache_status", DurationUS: 904_000, UpstreamUS: 905,
 		BytesIn: 906, BytesOut: 907, Environment: "c-environment", Cost: 908.5, RetentionUntil: at.AddDate(0, 0, 9),
-		Details: []byte(`{"at":"c-details"}`), WriterID: id(4), Seq: 909, Hash: [32]byte{0xc0, 0xff, 0xee},
+		Details: []byte(`{"at":"c-details"}`), Format: 910, WriterID: id(4), Seq: 909, Hash: [32]byte{0xc0, 0xff, 0xee},
 	}
 }
 
@@ -255,10 +255,10 @@ func TestNothingIsLeftOut(t *testing.T) {
 				continue // words, which TestSchema covers
 			case "retention_until":
 				want = "2026-12-02"
-			case "status_code", "rpc_code", "duration_us", "upstream_us", "bytes_in", "bytes_out", "cost", "seq":
+			case "status_code", "rpc_code", "duration_us", "upstream_us", "bytes_in", "bytes_out", "cost", "format", "seq":
 				want = map[string]string{
 					"status_code": "902", "rpc_code": "903", "duration_us": "904000", "upstream_us": "905", "bytes_in": "906",
-					"bytes_out": "907", "cost": "908.5", "seq": "909",
+					"bytes_out": "907", "cost": "908.5", "format": "910", "seq": "909",
 				}[c.Name]
 			}
 			if !strings.Contains(string(text), want) {
