@@ -192,8 +192,16 @@ func TestModeWithoutTimescale(t *testing.T) {
 func checkUp(t *testing.T, db *sql.DB, dialect migrations.Dialect) {
 	t.Helper()
 	ctx := t.Context()
-	want := []migrations.Step{{Version: 1, Name: "00001_registry.sql"}, {Version: 2, Name: "00002_audit.sql"}, {Version: 10, Name: "00010_registry_changes.sql"}, {Version: 30, Name: "00030_decision_inputs.sql"}, {Version: 40, Name: "00040_retention.sql"}, {Version: 50, Name: "00050_forwarded.sql"}, {Version: 51, Name: "00051_writer_seq.sql"},
-		{Version: 52, Name: "00052_audit_format.sql"}}
+	want := []migrations.Step{
+		{Version: 1, Name: "00001_registry.sql"},
+		{Version: 2, Name: "00002_audit.sql"},
+		{Version: 10, Name: "00010_registry_changes.sql"},
+		{Version: 30, Name: "00030_decision_inputs.sql"},
+		{Version: 40, Name: "00040_retention.sql"},
+		{Version: 50, Name: "00050_forwarded.sql"},
+		{Version: 51, Name: "00051_writer_seq.sql"},
+		{Version: 52, Name: "00052_audit_format.sql"},
+	}
 	before, err := migrations.Status(ctx, db, dialect)
 	if err != nil {
 		t.Fatal(err)
