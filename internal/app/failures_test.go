@@ -28,7 +28,7 @@ func storageFailures() map[string][]string {
 		"spool-damaged":       {"store/spool.TestDamageIsKeptAsideAndSaid", "store/spool.TestDamageWhileRunningIsSaid", "store/spool.TestMissingSegmentIsSaidOnce"},
 		"gateway-killed":      {"store/spool.TestOrphansBecomeUnknown", "internal/crash.TestNothingIsLostInCrashes"},
 		"row-refused":         {"store.TestShipperSetsBadRowsAside", "store/postgres.TestBadRows"},
-		"spool-other-version": {"store/spool.TestRefusesTheColumnsOfAnotherVersion"},
+		"spool-other-version": {"store/spool.TestRefusesWhatANewerVersionWrote"},
 		"spool-put-back":      {"store.TestPutBackSpoolLosesNothing", "store.TestCopyOfASpoolInUse"},
 		"aside-full":          {"internal/app.TestAsideIsBounded", "store/aside.TestBounds"},
 		"receiver-away":       {"store/siem.TestDeadReceiver", "store/siem.TestCatchesUpFromPostgres", "store/siem.TestRefusesAll"},

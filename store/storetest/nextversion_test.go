@@ -21,7 +21,7 @@ type edit struct{ file, old, text string }
 // columnEdits are how a column is added to the trail, as CONTRIBUTING.md ("What is stored") says.
 func columnEdits() []edit {
 	const writer = `{"writer_id", TypeUUID, true, 1},`
-	today := fmt.Sprintf("\tcase Format:\n\t\treturn ColumnCount\n")
+	const today = "\tcase Format:\n\t\treturn ColumnCount\n"
 	return []edit{
 		{"internal/audit/columns.go", writer, fmt.Sprintf(`{"hindsight", TypeText, false, %d}, `, audit.Format+1) + writer},
 		{"internal/audit/columns.go", fmt.Sprintf("ColumnCount  = %d", audit.ColumnCount), fmt.Sprintf("ColumnCount  = %d", audit.ColumnCount+1)},
