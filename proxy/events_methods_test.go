@@ -117,7 +117,7 @@ func checkIdentifiers(t *testing.T, events []audit.Event, reply *testkit.Reply) 
 // varying are the columns that differ from run to run: identifiers, times, and how the engine found a decision, which
 // depends on what it was asked before.
 func varying() []string {
-	return []string{"id", "timestamp", "exchange_id", "decision_id", "tier", "duration_us", "upstream_us", "writer_id", "seq", "hash"}
+	return []string{"id", "timestamp", "exchange_id", "decision_id", "tier", "duration_us", "upstream_us", "format", "writer_id", "seq", "hash"}
 }
 
 // normalize renders events as JSON without what differs from run to run. Columns without a value are left out.
