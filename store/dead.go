@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"sark/internal/atomicfile"
 	"sark/internal/audit"
 )
 
@@ -48,20 +48,20 @@ func (s *Shipper) bury(ctx context.Context, after, last int64, tuple []byte, cau
 	return nil
 }
 
+// writeDead makes the file survive a power cut: the sink's offset then says that the event was dealt with.
 func writeDead(path string, dead DeadEvent) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(dead, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the operator's folder
-	if err != nil {
+	if err := atomicfile.Write(path, append(b, '\n')); err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
+	return atomicfile.SyncFolder(filepath.Dir(dir)) // in which the folder may be new
 }
 
 // sequence is the number of a tuple.

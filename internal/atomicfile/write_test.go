@@ -44,6 +44,20 @@ func TestWriteFails(t *testing.T) {
 	names(t, dir, "a")
 }
 
+// TestSweep: drafts of the file go, and everything else stays.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "a.1.new", "a.22.new", "a.new", "ab.1.new", "b"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := atomicfile.Sweep(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	names(t, dir, "a", "a.new", "ab.1.new", "b")
+}
+
 // names checks what is in a folder.
 func names(t *testing.T, dir string, want ...string) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+
+	"sark/internal/atomicfile"
 )
 
 // maxRefused is how many events of a batch a receiver may refuse before it has taken one: more are no accident.
@@ -93,7 +95,7 @@ func (l *Lane) bury(r refused) error {
 	path := filepath.Join(l.deadDir(), fmt.Sprintf("%s-%d.json", l.o.Writer, r.seq))
 	err = os.MkdirAll(l.deadDir(), 0o700)
 	if err == nil {
-		err = replace(path, append(text, '\n'))
+		err = atomicfile.Write(path, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("set event %d aside: %w", r.seq, err)

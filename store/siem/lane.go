@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"sark/internal/atomicfile"
 	"sark/internal/audit"
 )
 
@@ -47,6 +48,9 @@ func Open(o Options) (*Lane, error) {
 // locate finds where to go on. A new receiver gets what comes from now on, unless it is to have all.
 func (l *Lane) locate() error {
 	if err := os.MkdirAll(l.o.Dir, 0o700); err != nil {
+		return err
+	}
+	if err := atomicfile.Sweep(l.path); err != nil {
 		return err
 	}
 	offset, known, err := readOffset(l.path)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/google/uuid"
+
+	"sark/internal/atomicfile"
 )
 
 // Offset is the content of a lane's file: up to which event its receiver has what it is to have.
@@ -45,33 +47,8 @@ func (o Offset) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("write offset: %w", err)
 	}
-	if err := replace(path, append(text, '\n')); err != nil {
+	if err := atomicfile.Write(path, append(text, '\n')); err != nil {
 		return fmt.Errorf("write offset: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file whole and durably.
-func replace(path string, content []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // a path of ours
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes the names in a folder survive a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // a path of ours
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"sark/internal/atomicfile"
 )
 
 // baselineName is the file that says up to which number the events of this folder are the sink's, too. It is there from a
@@ -35,24 +37,10 @@ func (s *Spool) openBaseline(found *findings) error {
 		s.o.Log.Warn("the spool's baseline is not readable and is made anew", zap.String("file", path))
 	}
 	s.baseline = found.lastSeq
-	return s.writeBaseline(path)
-}
-
-// writeBaseline makes the file survive a power cut, whole or not at all.
-func (s *Spool) writeBaseline(path string) error {
-	draft := path + draftSuffix
-	f, err := os.OpenFile(draft, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // our own folder
-	if err != nil {
+	if err := atomicfile.Write(path, fmt.Appendln(nil, s.baseline)); err != nil {
 		return fmt.Errorf("write spool baseline: %w", err)
 	}
-	_, err = fmt.Fprintln(f, s.baseline)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write spool baseline: %w", err), os.Remove(draft))
-	}
-	if err := os.Rename(draft, path); err != nil {
-		return fmt.Errorf("write spool baseline: %w", err)
-	}
-	return s.folder.Sync()
+	return nil
 }
 
 // confirmLocked notes that sink and spool have one history: from now on only this process can move the sink's offset.
