@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"sark/internal/audit"
 )
 
 // Head is the end of a writer's chain at some time: the number of an event and its hash.
@@ -41,4 +43,24 @@ func ParseHead(s string) (Head, error) {
 		return Head{}, fmt.Errorf("hash of a head: %w", err)
 	}
 	return Head{Writer: writer, Seq: seq, Hash: hash}, nil
+}
+
+// advanceHead notes the last event that was stored.
+func (s *Shipper) advanceHead(tuples [][]byte) {
+	if len(tuples) == 0 {
+		return
+	}
+	if writer, seq, hash, err := audit.Place(tuples[len(tuples)-1]); err == nil {
+		s.head = &Head{Writer: writer, Seq: seq, Hash: hash}
+	}
+}
+
+// Head is the last event that this shipper has stored, false before the first one.
+func (s *Shipper) Head() (Head, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.head == nil {
+		return Head{}, false
+	}
+	return *s.head, true
 }

@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
-
-	"sark/internal/audit"
 )
 
 // Source is where a shipper takes events from: the spool.
@@ -252,19 +249,6 @@ func (s *Shipper) locate(ctx context.Context) error {
 	return nil
 }
 
-// confirmed is up to which number the sink, whose offset was just read, has its events from this shipper. Only this one moves
-// the offset of its writer, unless a copy of the source is in use elsewhere.
-func (s *Shipper) confirmed(offset int64) int64 {
-	var newest [32]byte // of the sink's digests
-	if s.digests != nil {
-		newest = s.digests.last
-	}
-	if slices.Contains(s.tried, attempt{offset, newest}) {
-		return offset
-	}
-	return s.offset.Load()
-}
-
 // store gives a batch to the sink. When a row can never be stored the batch is halved until that row is alone, which is then
 // set aside.
 func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte) error {
@@ -292,26 +276,6 @@ func (s *Shipper) store(ctx context.Context, after, last int64, tuples [][]byte)
 	return s.store(ctx, middle, last, tuples[half:])
 }
 
-// advanceHead notes the last event that was stored.
-func (s *Shipper) advanceHead(tuples [][]byte) {
-	if len(tuples) == 0 {
-		return
-	}
-	if writer, seq, hash, err := audit.Place(tuples[len(tuples)-1]); err == nil {
-		s.head = &Head{Writer: writer, Seq: seq, Hash: hash}
-	}
-}
-
-// Head is the last event that this shipper has stored, false before the first one.
-func (s *Shipper) Head() (Head, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.head == nil {
-		return Head{}, false
-	}
-	return *s.head, true
-}
-
 // give gives events to the sink, with a digest when there is a key.
 func (s *Shipper) give(ctx context.Context, after, last int64, tuples [][]byte) error {
 	writer := s.o.Source.Writer()
@@ -325,22 +289,6 @@ func (s *Shipper) give(ctx context.Context, after, last int64, tuples [][]byte) 
 	}
 	s.try(attempt{last, b.Digest.Hash()})
 	return s.digests.store(ctx, b)
-}
-
-// attempt is a batch that was given to the sink. One that failed may have been stored, or may yet be: a lost connection's
-// COMMIT can arrive after the next attempt has begun.
-type attempt struct {
-	last   int64
-	digest [32]byte // its hash, zero without digests
-}
-
-// try notes an attempt, and forgets one that is too old to arrive.
-func (s *Shipper) try(a attempt) {
-	const most = 64
-	if len(s.tried) == most {
-		s.tried = slices.Delete(s.tried, 0, 1)
-	}
-	s.tried = append(s.tried, a)
 }
 
 // free drops what the sink has from the source, once the sink has it durably.

@@ -1,17 +1,12 @@
 package export
 
 import (
-	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"math"
 	"os"
-	"path/filepath"
 	"time"
 
 	"sark/internal/audit"
@@ -112,7 +107,7 @@ func (x *run) free() error {
 	if x.o.Force {
 		return nil
 	}
-	for _, path := range []string{x.o.Path, x.o.Path + DigestsSuffix, x.o.Path + ManifestSuffix} {
+	for _, path := range []string{x.o.Path, x.o.Path + DigestsSuffix, x.manifestPath()} {
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("%s: %w", path, ErrExists)
 		}
@@ -226,114 +221,4 @@ func (x *run) digests(ctx context.Context, w *Writer, out *output) error {
 			return nil
 		}
 	}
-}
-
-// publish gives the files their names, the manifest last.
-func (x *run) publish() error {
-	text, err := x.manifest.encode(x.o.Key)
-	if err != nil {
-		return err
-	}
-	manifest, err := x.create(x.o.Path + ManifestSuffix)
-	if err != nil {
-		return err
-	}
-	if _, err := manifest.Write(text); err != nil {
-		return err
-	}
-	if err := manifest.finish(); err != nil {
-		return err
-	}
-	if err := x.name(manifest); err != nil {
-		return err
-	}
-	x.outputs = nil
-	if x.o.Progress != nil {
-		x.o.Progress(x.done, x.done)
-	}
-	return nil
-}
-
-// name gives the files their names so that at no time, not even after a power cut, a manifest stands beside files that are not
-// its own: an earlier export's manifest goes first, and the new one comes last.
-func (x *run) name(manifest *output) error {
-	dir := filepath.Dir(x.o.Path)
-	if err := os.Remove(manifest.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := syncFolder(dir); err != nil {
-		return err
-	}
-	for _, out := range x.outputs {
-		if out == manifest {
-			if err := syncFolder(dir); err != nil {
-				return err
-			}
-		}
-		if err := os.Rename(out.temporary, out.path); err != nil {
-			return err
-		}
-		out.named = true
-	}
-	return syncFolder(dir)
-}
-
-// syncFolder makes the names in a folder survive a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // where the user wants the export
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func (x *run) create(path string) (*output, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new") // its mode is 0600
-	if err != nil {
-		return nil, err
-	}
-	out := &output{path: path, temporary: f.Name(), f: f, buffer: bufio.NewWriterSize(f, 1<<16), sum: sha256.New()}
-	x.outputs = append(x.outputs, out)
-	return out, nil
-}
-
-// abandon removes what was written, under whichever name it is.
-func (x *run) abandon() error {
-	var errs []error
-	for _, out := range x.outputs {
-		_ = out.f.Close() // it may be closed already
-		path := out.temporary
-		if out.named {
-			path = out.path
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// output is a file that is being written.
-type output struct {
-	path, temporary string
-	f               *os.File
-	buffer          *bufio.Writer
-	sum             hash.Hash
-	size, rows      int64
-	named           bool // it is at path, no longer at temporary
-}
-
-// Write implements io.Writer.
-func (o *output) Write(b []byte) (int, error) {
-	n, err := o.buffer.Write(b)
-	o.sum.Write(b[:n])
-	o.size += int64(n)
-	return n, err
-}
-
-// finish makes the content durable.
-func (o *output) finish() error { return errors.Join(o.buffer.Flush(), o.f.Sync(), o.f.Close()) }
-
-func (o *output) file() File {
-	return File{Name: filepath.Base(o.path), SHA256: hex.EncodeToString(o.sum.Sum(nil)), Bytes: o.size, Rows: o.rows}
 }

@@ -31,13 +31,6 @@ type findings struct {
 // hole is numbers that are missing, from the first to the last.
 type hole struct{ first, last int64 }
 
-// orphan is an exchange whose intent or open event has no outcome.
-type orphan struct {
-	ref   uint64
-	open  bool // it has an open event in the trail
-	tuple []byte
-}
-
 // recover reads every segment: it finds the chain's head, exchanges without an outcome, and damage.
 func (s *Spool) recover() (*findings, error) {
 	indexes, err := listSegments(s.o.Dir)
@@ -132,23 +125,6 @@ func (s *Spool) recoverSegment(found *findings, index uint64, last bool) error {
 		index: index, path: path, size: end, lastSeq: found.lastSeq, lastRef: found.lastRef, cut: uncut, clean: true, inFolder: true,
 	})
 	return nil
-}
-
-// setAside moves a file whose header is damaged out of the way. Its records are not lost, but need a person.
-func (s *Spool) setAside(found *findings, path string, cause error) error {
-	aside, err := quarantine(s.o.Dir, path)
-	if err != nil {
-		return err
-	}
-	size := int64(0)
-	if st, err := os.Stat(path); err == nil {
-		size = st.Size()
-	}
-	s.o.Log.Error("spool segment has no valid header and was set aside", zap.String("segment", aside), zap.Error(cause))
-	if size > 0 { // an empty file is one that was being made
-		found.gaps = append(found.gaps, gap{reason: "damage", segment: filepath.Base(path), bytes: size})
-	}
-	return os.Remove(path)
 }
 
 // acceptHeader checks that a segment continues the others.
@@ -281,84 +257,4 @@ func (f *findings) heed(tuple []byte, seq int64) {
 	for _, seg := range f.segments {
 		seg.cutAt(g.from - 1)
 	}
-}
-
-// follow keeps the list of exchanges that have no outcome yet.
-func (f *findings) follow(rec record) {
-	for i := range f.orphans {
-		if f.orphans[i].ref != rec.ref {
-			continue
-		}
-		if !rec.open {
-			f.orphans = append(f.orphans[:i], f.orphans[i+1:]...)
-			return
-		}
-		f.orphans[i].open = f.orphans[i].open || rec.kind == kindEvent
-		return
-	}
-	if rec.open {
-		f.orphans = append(f.orphans, orphan{
-			ref: rec.ref, open: rec.kind == kindEvent, tuple: append([]byte(nil), rec.payload...),
-		})
-	}
-}
-
-// appendOrphansLocked gives every exchange that has no outcome the outcome "unknown", and returns how many records there are
-// now.
-func (s *Spool) appendOrphansLocked(orphans []orphan) uint64 {
-	for _, o := range orphans {
-		e, err := audit.DecodeTuple(o.tuple)
-		if err != nil {
-			s.appendGapLocked(gap{reason: "orphan_unreadable", events: 1})
-			continue
-		}
-		e.Phase, e.Outcome, e.Success = audit.PhaseSingle, audit.OutcomeUnknown, false
-		if o.open {
-			e.Phase, e.ID = audit.PhaseClose, audit.NewID(e.Time)
-		}
-		if e.Severity == audit.SeverityLow {
-			e.Severity = audit.SeverityMedium
-		}
-		e.ErrorMessage = "the gateway ended before the outcome was recorded"
-		tuple := audit.AppendTuple(nil, &e)
-		s.used.Add(int64(recordHeader + len(tuple)))
-		s.appendLocked(kindEvent, false, o.ref, tuple)
-		s.stats.orphans.Add(1)
-	}
-	return s.appended
-}
-
-const quarantineFolder = "quarantine"
-
-func quarantinePath(dir, path string) string {
-	return filepath.Join(dir, quarantineFolder, filepath.Base(path))
-}
-
-func inQuarantine(dir, path string) (bool, error) {
-	_, err := os.Stat(quarantinePath(dir, path))
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// quarantine copies a file to the folder of damaged segments and returns the copy's path.
-func quarantine(dir, path string) (aside string, err error) {
-	aside = quarantinePath(dir, path)
-	if err := os.MkdirAll(filepath.Dir(aside), 0o700); err != nil {
-		return aside, fmt.Errorf("set segment aside: %w", err)
-	}
-	from, err := os.Open(path) //nolint:gosec // our own folder
-	if err != nil {
-		return aside, fmt.Errorf("set segment aside: %w", err)
-	}
-	defer from.Close()                                                       //nolint:errcheck // opened for reading
-	to, err := os.OpenFile(aside, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // our own folder
-	if err != nil {
-		return aside, fmt.Errorf("set segment aside: %w", err)
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		return aside, errors.Join(fmt.Errorf("set segment aside: %w", err), to.Close())
-	}
-	return aside, errors.Join(to.Sync(), to.Close())
 }
