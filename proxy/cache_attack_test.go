@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,17 +29,11 @@ func (g *cached) listWith(t *testing.T, host string, lines ...string) string {
 	return r.Header.Value("X-Cache") + " " + toolIn(r.Body)
 }
 
-// toolIn returns the first name in a reply of told.
+// toolIn returns the name in a reply of told, the whole reply when there is none.
 func toolIn(body string) string {
-	var name string
-	for i := range body {
-		if n, _ := fmt.Sscanf(body[i:], `{"name":"to-%s`, &name); n == 1 {
-			for j := range name {
-				if name[j] == '"' {
-					return name[:j]
-				}
-			}
-		}
+	_, rest, found := strings.Cut(body, `{"name":"to-`)
+	if name, _, ended := strings.Cut(rest, `"`); found && ended {
+		return name
 	}
 	return body
 }
@@ -100,6 +95,48 @@ func TestCacheAfterALostRole(t *testing.T) {
 	}
 }
 
+// TestCacheOfWhoSeesTokens: a server that sees a caller's token, or one made of it, may answer by whatever it claims. Another
+// token of the same principal, for another organisation say, does not get that answer.
+func TestCacheOfWhoSeesTokens(t *testing.T) {
+	t.Parallel()
+	issuer := testkit.NewSigner(t)
+	token := func(org string) string {
+		return "Authorization: Bearer " + issuer.Sign(map[string]any{
+			"aud": "gateway", "sub": "ada", "org": org, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		})
+	}
+	one, other := token("one"), token("other")
+	tokens := newTokenServer(t, 200, goodToken)
+	for name, test := range map[string]struct {
+		server func(*proxy.ServerOptions)
+		want   [3]string
+	}{
+		"none":      {nil, [3]string{"MISS", "HIT", "HIT"}},
+		"forwarded": {func(o *proxy.ServerOptions) { o.ForwardAuthorization = true }, [3]string{"MISS", "MISS", "HIT"}},
+		"exchanged": {func(o *proxy.ServerOptions) {
+			o.Upstream.Exchange = proxy.ExchangeOptions{TokenURL: tokens.URL + "/token", ClientID: "gateway", ClientSecret: "s3cret"}
+		}, [3]string{"MISS", "MISS", "HIT"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newCached(t, func(s *setup) {
+				a, err := authn.New(authn.Options{JWT: &authn.JWTOptions{Issuer: issuer.Issuer(), Audience: []string{"gateway"}, Key: issuer.PublicKeyPEM()}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(a.Close)
+				s.Authenticator, s.PartitionByPrincipal, s.Server = a, true, test.server
+			})
+			g.told(forOne, "X-Sark-Principal")
+			var got [3]string
+			for i, credential := range []string{one, other, one} {
+				got[i], _, _ = strings.Cut(g.listWith(t, "", credential), " ")
+			}
+			diff(t, "X-Cache", test.want, got)
+		})
+	}
+}
+
 // TestCacheOfWhatProxiesSay: what a trusted proxy says of the way of a request goes upstream, where answers are made of it;
 // so it is part of the question. What strangers say goes nowhere, and tells nothing apart.
 func TestCacheOfWhatProxiesSay(t *testing.T) {
@@ -113,9 +150,7 @@ func TestCacheOfWhatProxiesSay(t *testing.T) {
 					change = believing(nil)
 				}
 				g := newCached(t, change)
-				var name, value string
-				_, _ = fmt.Sscanf(line, "%s %s", &name, &value)
-				name = name[:len(name)-1]
+				name, value, _ := strings.Cut(line, ": ")
 				g.told(forAll, name)
 				want := [3]string{"MISS -", "HIT -", "HIT -"}
 				if trusted {
@@ -262,6 +297,28 @@ func TestPlainCacheOfAFatGET(t *testing.T) {
 	r := c.ReadReply()
 	diff(t, "with a body", "BYPASS 1", r.Header.Value("X-Cache")+" "+r.Body)
 	o.run(t, "viewer GET -> MISS 200 2\nviewer GET -> HIT 200 2")
+}
+
+// TestPlainCacheOfTargets: one resource has one spelling. Whatever else a server could take for it is refused, or another
+// question.
+func TestPlainCacheOfTargets(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	o.run(t, "upstream 200 | Cache-Control: public, max-age=60\nadmin GET -> MISS 200 1\nadmin GET?a=1 -> MISS 200 2")
+	for target, want := range map[string]string{
+		"/docs": "200 HIT 1", "/docs?": "200 HIT 1", // the same upstream
+		"/docs?a=1": "200 HIT 2", "/docs?a=1#b": "200 MISS 3",
+		"http://" + o.Addr + "/docs": "400 - ", "/docs#b": "404 - ", "/%64ocs": "404 - ", "/docs/": "404 - ", "//docs": "404 - ", "/x/../docs": "404 - ",
+	} {
+		c := o.Dial(t)
+		c.Write("GET " + target + " HTTP/1.1\r\nHost: " + o.Addr + "\r\n" + bearer("viewer") + "\r\n\r\n")
+		r := c.ReadReply()
+		body := r.Body
+		if r.Status != 200 {
+			body = ""
+		}
+		diff(t, target, want, fmt.Sprint(r.Status, " ", or(r.Header.Value("X-Cache")), " ", body))
+	}
 }
 
 // TestCacheObeysNoStore: whoever sends no-store or private with a reply means all of it, however its result calls itself.

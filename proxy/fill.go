@@ -24,7 +24,8 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 	s := x.target.server
 	fresh, ok := cachemw.ResultFreshness(result, s.says)
 	says := cachemw.ParseDirectives(fieldOf(resp.Header.PeekAll("Cache-Control")))
-	if !ok || resp.StatusCode() != 200 || says.NoStore || len(resp.Header.Peek("Set-Cookie")) > 0 {
+	keep, personal := selects(resp)
+	if !ok || !keep || resp.StatusCode() != 200 || says.NoStore || len(resp.Header.Peek("Set-Cookie")) > 0 {
 		h.habits.note(c.name, c.class, habitNone)
 		h.land(x, cachemw.Entry{}, false)
 		return
@@ -36,7 +37,7 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 		return
 	}
 	scope, key := fresh.Scope, c.private
-	if s.private || says.Private || varies(resp) {
+	if s.private || says.Private || personal {
 		scope = cachemw.Private
 	}
 	if scope == cachemw.Public {
@@ -53,19 +54,22 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 	h.land(x, e, true)
 }
 
-// varies reports whether a server says that its answer depends on fields of the request which are in no key of MCP results
-// (RFC 9110 section 12.5.5). It may call the result public all the same; but another caller would have got another one.
-func varies(resp *fasthttp.Response) bool {
+// selects says what a server's Vary means for a result: whether it may be kept at all, and for one caller alone. A result may
+// call itself public; but who sends another value of a field that is in no key of MCP results would have got another one (RFC
+// 9110 section 12.5.5), and many users may be behind one credential.
+func selects(resp *fasthttp.Response) (keep, personal bool) {
 	for _, line := range resp.Header.PeekAll("Vary") {
 		for name := range bytes.SplitSeq(line, []byte{','}) {
 			switch strings.ToLower(string(bytes.TrimSpace(name))) {
 			case "", "origin", "accept", "accept-encoding", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name":
+			case "authorization", "cookie": // requests with a cookie pass the cache by
+				personal = true
 			default:
-				return true
+				return false, true
 			}
 		}
 	}
-	return false
+	return true, personal
 }
 
 // storePlain offers a reply of the management API to the cache.

@@ -220,11 +220,12 @@ func (h *Handler) keys(x *Exchange) {
 }
 
 // partition is who may share a private entry: the credential, or by configuration the principal behind it in the roles that
-// servers are told, and the session of the legacy era.
+// servers are told, and the session of the legacy era. A server that sees the caller's token, or one made of it, may answer by
+// any claim in it: there each token is apart.
 func (h *Handler) partition(x *Exchange) [32]byte {
 	p := x.Principal
 	session := x.ctx.Request.Header.Peek(sessionHeader)
-	byPrincipal := h.o.PartitionByPrincipal && p.KeyID == ""
+	byPrincipal := h.o.PartitionByPrincipal && p.KeyID == "" && !x.target.server.seesTokens()
 	if !byPrincipal && len(session) == 0 {
 		return p.Fingerprint
 	}

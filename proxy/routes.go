@@ -127,6 +127,11 @@ type server struct {
 	resource   string // OAuth identifier, or ""
 }
 
+// seesTokens reports whether the caller's token reaches the server, or one that was exchanged for it.
+func (s *server) seesTokens() bool {
+	return s != nil && (s.forward || s.upstream != nil && s.upstream.exchanger != nil)
+}
+
 // tool returns what is known about a tool: an unknown one has the server's level.
 func (s *server) tool(name string) authz.Tool {
 	if t, ok := s.tools[name]; ok {
