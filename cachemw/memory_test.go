@@ -68,6 +68,51 @@ func TestEvictedGeneration(t *testing.T) {
 	}
 }
 
+// TestFlood: whoever asks for many different things once, far more than there is room for, does not drive out what others ask
+// for often.
+func TestFlood(t *testing.T) {
+	m, err := cachemw.NewMemory(cachemw.MemoryOptions{MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	ctx := context.Background()
+	g, err := m.Generation(ctx, "desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(n int) {
+		e := cachemw.Entry{Status: 200, Body: make([]byte, 2048), Stored: time.Now(), TTL: time.Hour, Generation: g}
+		if err := m.Save(ctx, testKey(n), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const popular, flood = 50, 20_000
+	there := func() (n int) {
+		for i := range popular {
+			if _, ok, _ := m.Load(ctx, testKey(i)); ok {
+				n++
+			}
+		}
+		return n
+	}
+	for n := range popular {
+		save(n)
+	}
+	for n := range flood {
+		if n%100 == 0 {
+			there()
+		}
+		save(popular + n)
+	}
+	if n := there(); n < popular*9/10 {
+		t.Errorf("of %d popular entries %d are left", popular, n)
+	}
+	if m.Usage().Evictions < flood/2 {
+		t.Errorf("%d evictions: the test shows nothing", m.Usage().Evictions)
+	}
+}
+
 // TestEvictionsOfClasses: what had to make room is counted where it came from, and what is kept of a server's single paths
 // is that server's.
 func TestEvictionsOfClasses(t *testing.T) {
