@@ -18,6 +18,7 @@ var errBatchLarge = errors.New("the answers to a batch exceed the limit")
 
 // part is what is remembered of one message of a batch after its exchange has ended.
 type part struct {
+	full    bool   // there is no room for its answer: it is refused
 	id      []byte // nil for a notification, and when it could not be read
 	answers bool   // it expects an answer
 }
@@ -48,19 +49,24 @@ func (h *Handler) unbundle(x *Exchange) bool {
 	}
 	var answers []byte
 	var refusal *fasthttp.Response // of the last message that was refused without an answer
+	full := false                  // there is no room for another answer: the messages that are left are refused, each with its event
 	for _, m := range messages {
-		p, resp := h.element(x, m)
+		p, resp := h.element(x, m, full)
 		next := appendAnswer(answers, p, resp)
 		if len(next) == len(answers) && resp.StatusCode() >= 400 {
 			refusal = resp
 		}
-		if answers = next; len(answers) > h.o.MaxBuffered || !x.hold(x.bodyIn()+cap(answers)) {
-			break // each of the others would be dropped, and has not been asked for
-		}
+		answers = next
+		full = full || len(answers) > h.o.MaxBuffered || !x.hold(x.bodyIn()+cap(answers))
 	}
 	x.collect(answers, refusal)
 	h.end(x) // its messages left their events
 	return true
+}
+
+// unanswerable is the problem of a message of a batch whose answers so far are as many as may be held.
+func unanswerable() *Problem {
+	return &Problem{Status: 503, Rule: "batch_full", Reason: "the answers before it leave no room for another"}
 }
 
 func notBatch(reason string) *Problem {
@@ -69,8 +75,8 @@ func notBatch(reason string) *Problem {
 
 // element makes an exchange of one message and returns what became of it, with the reply in memory. Its context is new:
 // the headers are copied, since each is made ready for the server anew.
-func (h *Handler) element(x *Exchange, message []byte) (part, *fasthttp.Response) {
-	var p part
+func (h *Handler) element(x *Exchange, message []byte, full bool) (part, *fasthttp.Response) {
+	p := part{full: full}
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Init2(x.ctx.Conn(), x.ctx.Logger(), true)
 	x.ctx.Request.Header.CopyTo(&ctx.Request.Header)

@@ -191,6 +191,43 @@ func TestBatchOfLargeAnswers(t *testing.T) {
 	diff(t, "outcome", "upstream_failed", string(g.AwaitEvents(t, 2)[0].Outcome))
 }
 
+// TestBatchWithoutRoom: messages for whose answers no room is left are refused, each with its error and its event, and the server
+// does not see them. What was answered before stays.
+func TestBatchWithoutRoom(t *testing.T) {
+	for name, limit := range map[string]func(*setup){
+		"one reply":     func(s *setup) { s.MaxBuffered = 4 << 10 },
+		"one principal": func(s *setup) { s.MaxHeldBytes = 1 << 10 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := batching(t, permissive(limit))
+			g.Upstream.On("tools/call echo", func(x *testkit.Exchange, m testkit.Message) {
+				x.JSON(200, m.Answer(`{"content":[{"type":"text","text":"`+strings.Repeat("x", 40<<10)+`"}]}`))
+			})
+			c := g.Dial(t)
+			notice := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}`
+			second := strings.Replace(batchEcho, `"id":1`, `"id":2`, 1)
+			c.Post("/mcp", "["+strings.Join([]string{batchEcho, second, batchPing, notice}, ",")+"]", bearer("admin"))
+			r := c.ReadReply()
+
+			answers := answersOf(t, r.Body)
+			want := []batchAnswer{{"1", 0, ""}, {"2", 0, ""}, {"5", 503, "batch_full"}}
+			seen := 2
+			if name == "one reply" {
+				want[1], seen = batchAnswer{"2", 503, "batch_full"}, 1
+			}
+			diff(t, "answers", want, answers)
+			diff(t, "at the server", map[string]int{"tools/call echo": seen}, g.Upstream.Calls())
+			var refused []string
+			for _, e := range g.AwaitEvents(t, 4) {
+				if e.Rule == "batch_full" {
+					refused = append(refused, e.Method)
+				}
+			}
+			diff(t, "refused", []string{"tools/call", "ping", "notifications/progress"}[seen-1:], refused)
+		})
+	}
+}
+
 func BenchmarkBatch(b *testing.B) {
 	addr := benchGateway(b, benchUpstream(b, replyJSON()), func(o *proxy.Options) { o.AllowBatch = true })
 	body := "[" + strings.Repeat(batchPing+",", 9) + batchPing + "]"

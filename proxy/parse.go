@@ -62,6 +62,8 @@ func (h *Handler) within(x *Exchange) bool {
 		return true
 	case x.Call.Method == "initialize":
 		return x.refuse(notBatch("initialize must not be part of a batch"))
+	case x.part.full:
+		return x.refuse(unanswerable())
 	case h.phase.Load() == abandoning:
 		return x.refuse(stopping(errDraining))
 	case gone(x.ctx.Conn()):
