@@ -84,6 +84,7 @@ func TestSingleMistakes(t *testing.T) {
 		"no proxy listener":  {"proxy: {listen: ''}", "proxy.listen: is required"},
 		"open debug":         {"debug: {listen: ':6060'}", "debug.listen: \":6060\" is open to others"},
 		"api socket":         {"api: {socket: a.sock}", "api.socket: \"a.sock\" is no absolute path"},
+		"arriving bytes":     {"proxy: {max_body_bytes: 40MiB, max_held_bytes: 1GiB}", "proxy.max_arriving_bytes: is 64MiB, and must have room for two requests of proxy.max_body_bytes: 80MiB"},
 		"held bytes":         {"proxy: {max_body_bytes: 20MiB}", "proxy.max_held_bytes: is 64MiB, and one request with its reply may hold 68MiB: proxy.max_body_bytes and 48MiB"},
 		"public url":         {"proxy: {public_url: mcp.example}", "proxy.public_url:"},
 		"any origin":         {"proxy: {allowed_origins: ['*']}", "proxy.allowed_origins[0]: \"*\" is no origin"},

@@ -74,6 +74,12 @@ type Proxy struct {
 	// reply over it gets 503, and an event stream is cut. It must have room for
 	// one of each: max_body_bytes and 48 MiB.
 	MaxHeldBytes Bytes `key:"max_held_bytes" default:"64MiB" reload:"live" min:"48MiB" max:"1TiB"`
+	// MaxArrivingBytes is how much of the gateway's memory requests may take
+	// while they arrive from callers whose headers name nobody, all together,
+	// without the first 64 KiB of each; one more gets 503. A request with a
+	// valid token or API key is counted by max_held_bytes from its header on. It
+	// must have room for two requests of max_body_bytes.
+	MaxArrivingBytes Bytes `key:"max_arriving_bytes" default:"64MiB" reload:"live" min:"1MiB" max:"1TiB"`
 	// MaxStreamAge is when a lasting stream is ended, so that its client opens
 	// another with a credential that still holds.
 	MaxStreamAge time.Duration `key:"max_stream_age" default:"24h" reload:"restart" min:"1s" max:"720h" off:"0"`

@@ -61,6 +61,9 @@ func checkProxy(issues *Issues, c Config) {
 	if need := p.MaxBodyBytes + 3*MaxBuffered; p.MaxHeldBytes < need {
 		issues.add("proxy.max_held_bytes", fmt.Sprintf("is %s, and one request with its reply may hold %s: proxy.max_body_bytes and %s", p.MaxHeldBytes, need, 3*MaxBuffered))
 	}
+	if need := 2 * p.MaxBodyBytes; p.MaxArrivingBytes < need {
+		issues.add("proxy.max_arriving_bytes", fmt.Sprintf("is %s, and must have room for two requests of proxy.max_body_bytes: %s", p.MaxArrivingBytes, need))
+	}
 	checkPeers(issues, "proxy.trusted_proxies", p.TrustedProxies)
 	checkPeers(issues, "proxy.proxy_protocol.trusted", p.ProxyProtocol.Trusted)
 	if p.ProxyProtocol.Enabled && len(p.ProxyProtocol.Trusted) == 0 {

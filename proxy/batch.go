@@ -37,6 +37,7 @@ func (h *Handler) unbundle(x *Exchange) bool {
 	if mcp.ModernVersion(version) || version != "" && version != batchRevision && !h.o.BatchAnyVersion {
 		return x.refuse(notBatch("batches are accepted in revision " + batchRevision + " only"))
 	}
+	x.arrived()
 	if !x.hold(x.bodyIn()) {
 		return x.refuse(h.overheld())
 	}

@@ -24,6 +24,7 @@
 //     rolling deadlines and looks after the client meanwhile (peek.go), breaker.go and health.go keep requests away from a server
 //     that is down.
 //   - Replies enter the cache in fill.go, those of plain HTTP in plainfill.go.
+//   - Room for a large body is asked for in arrival.go, before the server reads it.
 //   - Bytes that an exchange holds in memory are charged to its principal in held.go; tally.go counts them, and open streams.
 //   - Options (options.go) and the table of routes (routes.go) never change: Handler.Reload (generation.go) puts others in force
 //     without a cut, and an exchange ends on those that it began on.

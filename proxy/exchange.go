@@ -73,6 +73,7 @@ type Exchange struct {
 	counted  bool   // as a lasting stream
 
 	charge *charge // for the bytes that are held; nil while these are few
+	claim  *claim  // for the body while it arrived; nil when it is short
 
 	problem *Problem
 	part    *part // of a batch; nil for a request of its own
@@ -114,6 +115,7 @@ func (h *Handler) begin(ctx *fasthttp.RequestCtx) *Exchange {
 		x.Client = a.AddrPort().Addr().Unmap()
 	}
 	x.behind()
+	x.claim = h.arrivals.begun(&ctx.Request.Header)
 	h.inflight.Add(1)
 	return x
 }
@@ -124,6 +126,7 @@ const maxScratch = 64 << 10
 // end gives the exchange back. Nothing may use it afterwards.
 func (h *Handler) end(x *Exchange) {
 	h.inflight.Add(-1)
+	x.arrived()
 	if x.admitted {
 		h.gate.leave(h.o.MaxConcurrent)
 	}

@@ -119,6 +119,9 @@ func (g *gateway) serve(t testing.TB, h *proxy.Handler, s *setup) {
 		if g.metrics != nil && s.Registerer == prometheus.Registerer(g.metrics) && g.held(t) != 0 {
 			t.Errorf("%d bytes are still held for somebody", g.held(t))
 		}
+		if g.metrics != nil && s.Registerer == prometheus.Registerer(g.metrics) && g.arriving(t) != 0 {
+			t.Errorf("%d bytes are still arriving", g.arriving(t))
+		}
 	})
 }
 

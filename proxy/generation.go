@@ -20,9 +20,10 @@ type shared struct {
 	pool     sync.Pool
 	flights  cachemw.Flights
 	habits   habits
-	self     [16]byte     // random: tells this process from others that share its cache
-	streams  tally        // that would never end by themselves
-	held     tally        // bytes (see charge)
+	self     [16]byte // random: tells this process from others that share its cache
+	streams  tally    // that would never end by themselves
+	held     tally    // bytes (see charge)
+	arrivals arrivals
 	phase    atomic.Int32 // of the way down: serving, leaving, draining, abandoning
 	live     atomic.Pointer[Handler]
 	swap     sync.Mutex // one Reload at a time, and none while Close runs

@@ -109,13 +109,16 @@ func (h *Handler) run(x *Exchange) {
 // handler, and records the refusal like any other. A connection that ended before the first byte of a request is no
 // request: probes of load balancers leave no event.
 func (h *Handler) Refuse(ctx *fasthttp.RequestCtx, err error) {
-	if silent(ctx, err) {
+	x := h.begin(ctx)
+	if x.claim == nil && silent(ctx, err) {
+		h.end(x)
 		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
 		return
 	}
-	x := h.begin(ctx)
 	defer h.guard(x)
-	x.problem = unreadable(err)
+	if x.problem = h.crowded(x, err); x.problem == nil {
+		x.problem = unreadable(err)
+	}
 	if x.problem.Unread = len(ctx.Request.Header.RawHeaders()) == 0; !x.problem.Unread {
 		h.locate(x)
 	}

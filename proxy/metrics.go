@@ -16,6 +16,7 @@ type metrics struct {
 	dropped  prometheus.Counter
 	panics   prometheus.Counter
 	overheld prometheus.Counter
+	crowded  prometheus.Counter
 
 	handshakes    prometheus.Counter
 	announcements prometheus.Counter
@@ -35,6 +36,7 @@ func newMetrics(r prometheus.Registerer, s *shared) (*metrics, error) {
 		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_frames_dropped_total", Help: "Stream frames dropped because they could not be understood."}),
 		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_panics_total", Help: "Panics kept inside their request."}),
 		overheld: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_held_refused_total", Help: "Requests and replies refused because too many bytes were held for their caller."}),
+		crowded:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_arriving_refused_total", Help: "Requests refused because too many bytes of unknown callers' requests were arriving."}),
 
 		handshakes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_tls_handshake_failures_total", Help: "TLS handshakes of clients that came to nothing."}),
 		announcements: prometheus.NewCounter(prometheus.CounterOpts{Name: "sark_proxy_proxy_header_failures_total", Help: "Connections of trusted proxies that began with no valid PROXY header."}),
@@ -48,7 +50,9 @@ func newMetrics(r prometheus.Registerer, s *shared) (*metrics, error) {
 		func() float64 { return float64(s.gate.waiting.Load()) })
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_held_bytes", Help: "Bytes of requests and replies held in memory, without the first 64 KiB of each."},
 		func() float64 { return float64(s.held.total()) })
-	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.overheld, m.handshakes, m.announcements, inflight, waiting, held} {
+	arriving := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sark_proxy_arriving_bytes", Help: "Bytes of memory for requests of unknown callers that are arriving, without the first 64 KiB of each."},
+		func() float64 { return float64(s.arrivals.unknown.total()) })
+	for _, c := range []prometheus.Collector{requests, m.duration, m.upstream, m.streams, m.hidden, m.dropped, m.panics, m.overheld, m.crowded, m.handshakes, m.announcements, inflight, waiting, held, arriving} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

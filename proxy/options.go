@@ -70,6 +70,9 @@ type Options struct {
 	// MaxHeldBytes is how much of requests and replies the gateway holds in memory for one principal, without the first 64 KiB
 	// of each; default 64 MiB. One exchange needs up to MaxBody and three times MaxBuffered.
 	MaxHeldBytes int
+	// MaxArrivingBytes is how much memory requests may take while they arrive from callers whose headers do not name them, all
+	// together, without the first 64 KiB of each; default 64 MiB.
+	MaxArrivingBytes int
 	// MaxStreamAge is when such a stream is ended, so that its client opens another; default 24 h.
 	MaxStreamAge time.Duration
 	// Heartbeat is how often a silent event stream gets a comment; default 15 s.
@@ -118,6 +121,7 @@ func (o *Options) defaults() {
 	setDefault(&o.MaxBatch, 100)
 	setDefault(&o.MaxStreams, 100)
 	setDefault(&o.MaxHeldBytes, 64<<20)
+	setDefault(&o.MaxArrivingBytes, 64<<20)
 	setDefault(&o.MaxStreamAge, 24*time.Hour)
 	setDefault(&o.Heartbeat, 15*time.Second)
 	setDefault(&o.WriteTimeout, time.Minute)

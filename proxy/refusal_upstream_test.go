@@ -32,7 +32,15 @@ func lackOfRoom() map[string]failure {
 			send: func(c *testkit.RawClient) {
 				c.Post("/mcp", strings.Replace(allowedCall, "hello", strings.Repeat("a", 66<<10), 1), bearer("analyst"))
 			},
+			id: `""`, closes: true,
 			header: map[string]string{"Retry-After": "1"},
+		},
+		"arriving-bytes": {
+			setup: func(_ *testing.T, s *setup) { s.MaxArrivingBytes = 1 << 10 },
+			send: func(c *testkit.RawClient) {
+				c.Post("/mcp", strings.Replace(allowedCall, "hello", strings.Repeat("a", 66<<10), 1))
+			},
+			id: `""`, closes: true, header: map[string]string{"Retry-After": "1"},
 		},
 		"pool-exhausted": {
 			setup: func(_ *testing.T, s *setup) {

@@ -91,6 +91,7 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		CloseOnShutdown:              true,
 		Logger:                       quietLogger{o.Log},
 	}}
+	s.s.HeaderReceived = s.receive
 	s.tls.Store(o.TLS)
 	s.behind, s.wrong = newTrustedProxies(o.ProxyProtocol)
 	return s

@@ -89,6 +89,9 @@ func (x *Exchange) owner() [32]byte {
 	return sha256.Sum256(x.scratch)
 }
 
+// ownerOf is the owner of a principal without an exchange.
+func ownerOf(p *authn.Principal) [32]byte { return sha256.Sum256(appendOwner(nil, p)) }
+
 // appendOwner appends what identifies a principal, and nobody else.
 func appendOwner(dst []byte, p *authn.Principal) []byte {
 	for _, part := range [...]string{string(p.Method), p.Issuer, p.ID, p.ClientID, p.KeyID} {

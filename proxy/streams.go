@@ -5,6 +5,7 @@ import "time"
 // room refuses a caller who holds as many bytes as one may hold, and one more lasting stream to a caller who has as many as one
 // may have: each holds a connection on both sides.
 func (h *Handler) room(x *Exchange) bool {
+	x.arrived()
 	if !x.hold(x.bodyIn()) {
 		return x.refuse(h.overheld())
 	}

@@ -16,12 +16,31 @@ func (t *tally) take(owner [32]byte, n, limit int) bool {
 	if t.n[owner]+n > limit {
 		return false
 	}
+	t.addLocked(owner, n)
+	return true
+}
+
+// takeSome counts n more for owner, or half of what is left when little would remain of limit, and returns what it counted: it
+// never takes all.
+func (t *tally) takeSome(owner [32]byte, n, limit int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if left := limit - t.n[owner]; left-n < limit/8 {
+		n = min(n, left/2)
+	}
+	if n <= 0 {
+		return 0
+	}
+	t.addLocked(owner, n)
+	return n
+}
+
+func (t *tally) addLocked(owner [32]byte, n int) {
 	if t.n == nil {
 		t.n = map[[32]byte]int{}
 	}
 	t.n[owner] += n
 	t.sum += n
-	return true
 }
 
 // give takes n of owner away.

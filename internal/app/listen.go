@@ -129,7 +129,7 @@ func (g *gateway) handlerOptions(v *version) proxy.Options {
 		AllowedHosts:         c.Proxy.AllowedHosts, AllowedOrigins: c.Proxy.AllowedOrigins,
 		CORSOrigins: c.Proxy.CORSOrigins, TrustedProxies: c.Proxy.TrustedProxies,
 		Eras: c.Proxy.Eras, AllowBatch: c.Proxy.AllowBatch, BatchAnyVersion: c.Proxy.BatchAnyVersion, MaxBatch: c.Proxy.MaxBatch,
-		MaxBuffered: int(configs.MaxBuffered), MaxHeldBytes: int(c.Proxy.MaxHeldBytes),
+		MaxBuffered: int(configs.MaxBuffered), MaxHeldBytes: int(c.Proxy.MaxHeldBytes), MaxArrivingBytes: int(c.Proxy.MaxArrivingBytes),
 		MaxStreams: c.Proxy.MaxStreams, MaxStreamAge: c.Proxy.MaxStreamAge,
 		MaxBody: int(c.Proxy.MaxBodyBytes), MaxConcurrent: c.Proxy.MaxConcurrent, ConcurrentWait: c.Proxy.ConcurrentWait,
 		Heartbeat: c.Proxy.Heartbeat, WriteTimeout: c.Proxy.WriteTimeout,

@@ -101,6 +101,7 @@ func liveKeys(other files) map[string]liveKey {
 		"proxy.trusted_proxies":           one("proxy.trusted_proxies", `["10.0.0.0/8"]`, []string{"10.0.0.0/8"}, proxied(func(o o) []string { return o.TrustedProxies })),
 		"proxy.concurrent_wait":           one("proxy.concurrent_wait", "3s", 3*time.Second, proxied(func(o o) time.Duration { return o.ConcurrentWait })),
 		"proxy.max_held_bytes":            one("proxy.max_held_bytes", "80MiB", 80<<20, proxied(func(o o) int { return o.MaxHeldBytes })),
+		"proxy.max_arriving_bytes":        one("proxy.max_arriving_bytes", "80MiB", 80<<20, proxied(func(o o) int { return o.MaxArrivingBytes })),
 		"proxy.deny_response":             one("proxy.deny_response", "tool_error", true, proxied(func(o o) bool { return o.DenyAsToolError })),
 		"proxy.hidden_tools":              one("proxy.hidden_tools", "denied", false, proxied(func(o o) bool { return o.HideUnknown })),
 		"proxy.drain_grace":               one("proxy.drain_grace", "7s", 7*time.Second, func(g *gateway) any { return g.live.Load().Proxy.DrainGrace }),
