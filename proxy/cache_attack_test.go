@@ -375,6 +375,34 @@ func TestCacheForgetsWhileItRefreshes(t *testing.T) {
 	}
 }
 
+// TestCacheForgetsWhileOthersWait: an answer that was asked for before an invalidation is nobody's but his who asked. Those who
+// waited for it ask for themselves.
+func TestCacheForgetsWhileOthersWait(t *testing.T) {
+	t.Parallel()
+	for _, invalidated := range []bool{false, true} {
+		t.Run(fmt.Sprint(invalidated), func(t *testing.T) {
+			t.Parallel()
+			g := newCached(t, nil)
+			proceed := make(chan struct{})
+			g.held(forAll, proceed)
+			first, second := g.Dial(t), g.Dial(t)
+			postModern(first, "admin", "1", "tools/list", "")
+			g.Upstream.AwaitRequests(t, 1)
+			postModern(second, "viewer", "2", "tools/list", "")
+			g.awaitInProgress(t, 2)
+			want := []string{"MISS", "HIT"}
+			if invalidated {
+				want[1] = "MISS"
+				if err := g.cache.Invalidate(t.Context(), "desk"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			close(proceed)
+			diff(t, "X-Cache", want, []string{readAnswer(first).Cache, readAnswer(second).Cache})
+		})
+	}
+}
+
 // TestCacheOfMoreThanAMessage: what stands in a message beside what JSON-RPC gives it goes upstream, where it may change the
 // answer.
 func TestCacheOfMoreThanAMessage(t *testing.T) {

@@ -40,7 +40,7 @@ func (h *Handler) fly(x *Exchange) bool {
 	if c.plain != nil { // what it may get depends on its own fields
 		return h.landedPlain(x)
 	}
-	e, ok := f.Entry()
+	e, ok := f.Entry() // which may be one from before an invalidation
 	if ttl := x.Decision.Obligations.CacheTTL; !ok || ttl == 0 || h.o.Cache.Generation(c.name) != c.generation {
 		return false
 	}
