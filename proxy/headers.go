@@ -22,6 +22,16 @@ const (
 	headerForwarded  = "X-Forwarded-For"
 )
 
+// headerLastEvent asks a server for the events of a stream after one, in canonical form.
+const headerLastEvent = "Last-Event-Id"
+
+// resumes reports whether the events of a stream may be asked for: in a session, which is its caller's by now, and by a GET (MCP
+// 2025-11-25, "Resumability and Redelivery"). Without a session an event's id would be all that is needed to read what another
+// caller was sent; the modern era knows none, and its servers are told of none.
+func (x *Exchange) resumes() bool {
+	return x.target.kind != kindMCP || x.h.o.Sessions == nil || x.ctx.IsGet() && len(x.ctx.Request.Header.Peek(sessionHeader)) > 0
+}
+
 // hopByHop reports whether a field ends at this hop (RFC 9110 section 7.6.1). Connection names further ones.
 func hopByHop(name string) bool {
 	switch name {
@@ -48,7 +58,7 @@ func ours(name string) bool {
 // one that it would be read as.
 func withheld(name string, trusted bool) bool {
 	if other := disguised(name); other != "" {
-		return hopByHop(other) || ours(other) || claimed(other, false) || strings.HasPrefix(other, "Mcp-") || strings.HasPrefix(other, "Content-")
+		return hopByHop(other) || ours(other) || claimed(other, false) || other == headerLastEvent || strings.HasPrefix(other, "Mcp-") || strings.HasPrefix(other, "Content-")
 	}
 	return hopByHop(name) || ours(name) || claimed(name, trusted)
 }
@@ -73,7 +83,7 @@ func (x *Exchange) prepare(forwardCredential bool) {
 	f := x.sift.reset()
 	for name, value := range hd.All() {
 		n := mcp.Text(name)
-		f.see(n, value, n != keep && (withheld(n, x.trusted) || x.h.masks(n)))
+		f.see(n, value, n != keep && (withheld(n, x.trusted) || n == headerLastEvent && !x.resumes() || x.h.masks(n)))
 	}
 	if len(f.gone) > 0 {
 		f.keep(hd.PeekAll)

@@ -90,6 +90,42 @@ func TestClientBeginsAnotherSession(t *testing.T) {
 	}
 }
 
+// TestClientResumes: the official client asks for the rest of a reply whose stream the server has closed, and gets it, since the
+// session is its own.
+func TestClientResumes(t *testing.T) {
+	server := mcp.NewServer(&mcp.Implementation{Name: "desk", Version: "1"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "echo"}, func(_ context.Context, r *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+		r.Extra.CloseSSEStream(mcp.CloseSSEStreamArgs{RetryAfter: time.Millisecond})
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "the rest"}}}, nil, nil
+	})
+	var resumed atomic.Int64
+	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)})
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Last-Event-ID") != "" {
+			resumed.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+	g := newGateway(t, permissive(func(s *setup) {
+		s.Servers = []proxy.ServerOptions{{Name: "desk", URL: web.URL + "/mcp", SensitivityLevel: "low"}}
+		s.Sessions = newSessions(t)
+	}))
+
+	s := sdkSession(t, g)
+	r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "echo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := r.Content[0].(*mcp.TextContent)
+	if text == nil || text.Text != "the rest" || resumed.Load() == 0 {
+		t.Errorf("got %+v after %d resumptions", r.Content, resumed.Load())
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("close the session: %v", err)
+	}
+}
+
 // TestClientOverItsRate: the official client is refused for the moment and works on after it.
 func TestClientOverItsRate(t *testing.T) {
 	g := sdkGateway(t, func(s *setup) {

@@ -70,6 +70,38 @@ func TestBusyStreamLeavesAnOpenEvent(t *testing.T) {
 	g.AwaitEvents(t, 2)
 }
 
+// TestStreamIsResumedByItsOwner: an event's id is no authority. It reaches the server with a session of the caller's and by no other
+// way: not without a session, whose server would know nobody else, not in a session of somebody else, nor in another spelling.
+func TestStreamIsResumedByItsOwner(t *testing.T) {
+	g := bound(t)
+	g.Upstream.On("GET", func(x *testkit.Exchange, _ testkit.Message) { x.Stream() })
+	id := begin(t, g, "admin")
+	for _, test := range []struct {
+		name, verb, body string
+		lines            []string
+		status           int
+		told             string
+	}{
+		{"the owner", "GET", "", []string{bearer("admin"), "Mcp-Session-Id: " + id}, 200, "7"},
+		{"another caller", "GET", "", []string{bearer("analyst"), "Mcp-Session-Id: " + id}, 404, ""},
+		{"without a session", "GET", "", []string{bearer("analyst")}, 200, ""},
+		{"with a call", "POST", allowedCall, []string{bearer("admin"), "Mcp-Session-Id: " + id, "Content-Type: application/json"}, 200, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := len(g.Upstream.Requests())
+			c := g.Dial(t)
+			c.Send(test.verb, "/mcp", test.body, append(test.lines, "Accept: application/json, text/event-stream", "Last-Event-ID: 7", "Last_Event_ID: 7")...)
+			diff(t, "status", test.status, c.ReadReply().Status)
+			for _, r := range g.Upstream.Requests()[before:] {
+				diff(t, "the server is told", []string{test.told, ""}, []string{r.Header.Value("Last-Event-Id"), r.Header.Value("Last_event_id")})
+			}
+			if forwarded := len(g.Upstream.Requests()) - before; forwarded != map[bool]int{true: 1}[test.status == 200] {
+				t.Errorf("%d requests reached the server", forwarded)
+			}
+		})
+	}
+}
+
 // TestStreamIsResumed: what a client knows of the last event reaches the server, and the replay comes with ids and retry.
 func TestStreamIsResumed(t *testing.T) {
 	g := bound(t)
