@@ -128,13 +128,32 @@ func (o *outbox) forget(ctx context.Context, c store.Change) error {
 	return o.cache.Invalidate(ctx, s.Name)
 }
 
-// changed routes what has changed, and makes the caches forget before the author of a write is told that it is done. What
-// cannot be reached in time is tried again; until then this gateway serves nothing of it (see cachemw.Cache.Invalidate).
-func (g *gateway) changed(string) {
-	g.followRegistry()
+// tell makes the caches forget before the author of a write is told that it is done. A change that cannot be read, or that
+// not every cache can be told of in time, is tried again; meanwhile nobody knows all that it touches, so this gateway serves
+// nothing that it has kept.
+func (o *outbox) tell() {
+	err := o.timed(o.work)
+	if err == nil {
+		return
+	}
+	o.log.Warn("changes of the registry are tried again", zap.Error(err))
+	if o.cache == nil {
+		return
+	}
+	if err := o.timed(o.cache.InvalidateAll); err != nil {
+		o.log.Warn("the cache is not used until it has forgotten", zap.Error(err))
+	}
+}
+
+// timed runs f for no longer than outboxTimeout.
+func (*outbox) timed(f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), outboxTimeout)
 	defer cancel()
-	if err := g.outbox.work(ctx); err != nil {
-		g.log.Warn("changes of the registry are tried again", zap.Error(err))
-	}
+	return f(ctx)
+}
+
+// changed routes what has changed, and tells the caches.
+func (g *gateway) changed(string) {
+	g.followRegistry()
+	g.outbox.tell()
 }
