@@ -144,6 +144,29 @@ func TestFullSpoolRecordsRefusals(t *testing.T) {
 	diff(t, []string{`audit_gap single error refusals_dropped {"events":5}`, "tool_invoked single allowed 0"}, brief(readAfter(t, s, last)))
 }
 
+// TestSmallSpoolGoesOn delivers every event, several times as many as there is room for: none of them fills the spool.
+func TestSmallSpoolGoesOn(t *testing.T) {
+	const room = 256 << 10
+	s := open(t, spool.Options{Dir: t.TempDir(), MaxBytes: room})
+	events := 0
+	for bytes := 0; bytes < 4*room; events++ {
+		if err := reserve(s); err != nil {
+			t.Fatalf("refused after %d events, which were all delivered: %v", events, err)
+		}
+		e := storetest.Event(0)
+		bytes += len(audit.AppendTuple(nil, &e))
+		if events%20 > 0 {
+			continue
+		}
+		if err := s.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Drop(s.Last()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestRefusalsAreBounded refuses callers from several addresses for several rules, some of whom are known.
 func TestRefusalsAreBounded(t *testing.T) {
 	c := newClock()

@@ -57,7 +57,8 @@ const syncEvery = 50 * time.Millisecond
 type Options struct {
 	// Dir is the folder, made with mode 0700 when missing. One process at a time uses it.
 	Dir string
-	// SegmentBytes is the size at which a new segment begins; 0 is 64 MiB.
+	// SegmentBytes is the size at which a new segment begins; 0 is a sixteenth of MaxBytes, but 64 MiB at the most. Only whole
+	// segments are given back: one that may be as large as all of the room would fill it with events that are long delivered.
 	SegmentBytes int64
 	// MaxBytes bounds everything that waits for the sink, reservations included; 0 is 1 GiB. A sixteenth of it is kept for
 	// the events of calls that are refused. An event that is larger than what was reserved for it may pass the bound.
@@ -87,11 +88,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Dir == "" || o.Log == nil {
 		return o, errors.New("options Dir and Log are required")
 	}
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = DefaultSegmentBytes
-	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = min(DefaultSegmentBytes, o.MaxBytes/slackParts)
 	}
 	if o.SegmentBytes < 0 || o.MaxBytes < 2*outcomeRoom {
 		return o, fmt.Errorf("option SegmentBytes %d or MaxBytes %d is too small", o.SegmentBytes, o.MaxBytes)
