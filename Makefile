@@ -13,6 +13,7 @@ RUN      ?=
 ROWS     ?= 1000000
 STREAMS  ?= 10000
 DURATION ?= 30m
+SEED     ?=
 ARCHS    ?= amd64 arm64
 
 # Development tools have a module of their own, so that they never decide a version in ours.
@@ -123,6 +124,11 @@ bench-streams: build ## measure what STREAMS (10000) idle event streams take, an
 .PHONY: soak
 soak: build ## send mixed traffic for DURATION (30m) and report how the gateway's memory grows
 	go run ./internal/bench/cmd/bench soak -v -binary bin/sark -duration $(DURATION)
+
+.PHONY: chaos
+chaos: DURATION = 3m
+chaos: needs-gcc needs-redis needs-postgresql ## let everything go wrong at once for DURATION (3m), with the race detector; SEED=N repeats the choices
+	SARK_CRASH_DURATION=$(DURATION) SARK_CRASH_SEED=$(SEED) go test -race -v -count=1 -timeout 0 -run '^TestChaos$$' ./internal/crash
 
 .PHONY: bench-micro
 bench-micro: ## run the Go benchmarks, with allocations

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,13 +164,20 @@ type output struct {
 	text  []byte
 	begun chan struct{} // closed with the first line; nil: nobody waits
 	once  sync.Once
+	alarm []byte // what was printed from the first line on that has one of alarms
 }
+
+// alarms are what a gateway must never print.
+var alarms = []string{"panic", "DATA RACE", "BUG:", "fatal error"}
 
 // Write implements io.Writer.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	const keep = 8 << 10
+	if o.alarm != nil || slices.ContainsFunc(alarms, func(a string) bool { return bytes.Contains(p, []byte(a)) }) {
+		o.alarm = append(o.alarm, p[:min(len(p), max(0, 2*keep-len(o.alarm)))]...)
+	}
 	if o.text = append(o.text, p...); len(o.text) > keep {
 		o.text = append(o.text[:0], o.text[len(o.text)-keep:]...)
 	}
@@ -177,6 +185,13 @@ func (o *output) Write(p []byte) (int, error) {
 		o.once.Do(func() { close(o.begun) })
 	}
 	return len(p), nil
+}
+
+// alarmed is what was printed that must never be, and what came after it.
+func (o *output) alarmed() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.alarm)
 }
 
 func (o *output) tail() string {
