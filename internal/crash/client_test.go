@@ -26,7 +26,7 @@ type client struct {
 	asked  int
 
 	token   string
-	signed  time.Time // when the token was made
+	signed  time.Time // when the token was asked for
 	session string    // with the other server; "": none
 }
 
@@ -122,7 +122,8 @@ func (c *client) identify(r *http.Request) {
 		return
 	}
 	if c.token == "" || c.town.keysAway.until().After(c.signed) {
-		c.token, c.signed = c.town.token(c.principal), time.Now()
+		c.signed = time.Now() // before: the key may change meanwhile
+		c.token = c.town.token(c.principal)
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 }
