@@ -392,7 +392,8 @@ func (c *client) listsTools(ctx context.Context, old bool) {
 // shown holds a list against the policy: exactly what the caller may use is in it.
 func (j *judge) shown(p principal, a *ask, tools []struct {
 	Name string `json:"name"`
-}) {
+},
+) {
 	shown := map[string]bool{}
 	for _, t := range tools {
 		shown[t.Name] = true

@@ -77,7 +77,7 @@ type floor struct {
 	version int64
 	since   time.Time
 	told    life // the gateway that was told
-	by   promise
+	by      promise
 }
 
 func newJudge(w *town) *judge {

@@ -254,5 +254,3 @@ func (w *town) sections(r *replica) map[string]any {
 func (w *town) token(p principal) string {
 	return w.signer.Sign(map[string]any{"sub": p.name, "roles": p.roles, "aud": audience})
 }
-
-
