@@ -89,7 +89,7 @@ func (a *API) cacheStats(ctx context.Context, r *request) error {
 	}
 	stats, err := a.o.Cache.Stats(ctx, redis)
 	if err != nil {
-		return cacheProblem("The shared cache does not answer", err)
+		return cacheProblem("The shared cache does not answer: "+err.Error(), err)
 	}
 	return writeJSON(r.out, fasthttp.StatusOK, stats)
 }

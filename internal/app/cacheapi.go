@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"sark/cachemw"
 	"sark/internal/api"
@@ -43,8 +46,11 @@ func (c cacheAPI) Stats(ctx context.Context, redis bool) (api.CacheStats, error)
 	ctx, cancel := context.WithTimeout(ctx, c.g.c.Redis.SocketTimeout)
 	defer cancel()
 	info, shared, err := c.g.cache.RedisInfo(ctx)
-	if err != nil || !shared {
-		return out, err
+	if err != nil {
+		return out, fmt.Errorf("redis.url: %w", err)
+	}
+	if !shared {
+		return out, nil
 	}
 	out.Redis = redisStats(info)
 	return out, nil
@@ -72,9 +78,27 @@ func (c cacheAPI) Purge(ctx context.Context, scope, server string) error {
 	if registered, err := c.g.db.Server(ctx, server); err == nil && scope == api.PurgeServer {
 		names = append(names, registered.Name)
 	}
-	var errs []error
-	for _, name := range names {
-		errs = append(errs, c.g.cache.Invalidate(ctx, name))
+	return c.purge(ctx, names)
+}
+
+// errNotPurged means that nobody knows what became of a purge.
+var errNotPurged = errors.New("the purge was broken off; the log says why")
+
+// purge forgets what is kept under the names, all at once: a server that does not answer would cost the wait for it once for
+// each. They fail together, too, so the error has the first cause only.
+func (c cacheAPI) purge(ctx context.Context, names []string) error {
+	results := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			results[i] = errNotPurged // else a panic would be a success
+			guarded(c.g.log, "purge", func() { results[i] = c.g.cache.Invalidate(ctx, name) })
+		})
 	}
-	return errors.Join(errs...)
+	wg.Wait()
+	failed := slices.DeleteFunc(results, func(err error) bool { return err == nil })
+	if len(failed) > 1 {
+		return fmt.Errorf("%w; and %d more", failed[0], len(failed)-1)
+	}
+	return errors.Join(failed...)
 }

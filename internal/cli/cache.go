@@ -98,6 +98,7 @@ gateway serves nothing of it meanwhile and tries again.`,
 	c.Flags().BoolVar(&all, "all", false, "everything that is cached")
 	c.Flags().BoolVar(&servers, "servers", false, "what is cached of the registry and of every server")
 	c.Flags().StringVar(&purge.Server, "server", "", "what is cached of the registry and of one server: its `ID` or name")
+	output := addOutput(c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var chosen int
 		for scope, is := range map[string]bool{api.PurgeAll: all, api.PurgeServers: servers, api.PurgeServer: purge.Server != ""} {
@@ -109,12 +110,12 @@ gateway serves nothing of it meanwhile and tries again.`,
 		if chosen != 1 {
 			return misused("say what to forget: one of --all, --servers and --server ID")
 		}
-		return p.cachePurge(c.Context(), g, purge)
+		return p.cachePurge(c.Context(), g, purge, output.json())
 	}
 	return c
 }
 
-func (p *program) cachePurge(ctx context.Context, g gatewayFlags, purge api.CachePurge) error {
+func (p *program) cachePurge(ctx context.Context, g gatewayFlags, purge api.CachePurge, asJSON bool) error {
 	c, err := p.client(g)
 	if err != nil {
 		return err
@@ -122,6 +123,9 @@ func (p *program) cachePurge(ctx context.Context, g gatewayFlags, purge api.Cach
 	defer c.close()
 	if err := c.call(ctx, http.MethodPost, "/api/v1/cache/invalidate", purge, nil); err != nil {
 		return cacheUnanswered(c, err)
+	}
+	if asJSON {
+		return p.printJSON(purge)
 	}
 	what := map[string]string{
 		api.PurgeAll: "everything", api.PurgeServers: "the registry and all servers", api.PurgeServer: "the registry and server " + purge.Server,

@@ -12,7 +12,7 @@ import (
 func TestCacheCommands(t *testing.T) {
 	g := startGateway(t, dataDir(t))
 	stats := run(t, "cache", "stats", "--redis", "--data-dir", g.dir)
-	if stats.Code != 0 || !strings.Contains(stats.Out, "hit rate") || !strings.Contains(stats.Out, "none: the cache is in this process alone") {
+	if stats.Code != 0 || !strings.Contains(stats.Out, "hit rate") || !strings.Contains(stats.Out, "redis.url is not set") {
 		t.Errorf("stats: %+v", stats)
 	}
 	if r := run(t, "cache", "stats", "--output", "json", "--data-dir", g.dir); r.Code != 0 || !strings.Contains(r.Out, `"hit_rate":`) {
@@ -22,6 +22,9 @@ func TestCacheCommands(t *testing.T) {
 		if r := run(t, "cache", "purge", what, "--data-dir", g.dir); r.Code != 0 || !strings.HasPrefix(r.Out, "forgotten: ") {
 			t.Errorf("purge %s: %+v", what, r)
 		}
+	}
+	if r := run(t, "cache", "purge", "--all", "--output", "json", "--data-dir", g.dir); r.Code != 0 || strings.TrimSpace(r.Out) != `{"scope":"all","server":""}` {
+		t.Errorf("purge as JSON: %+v", r)
 	}
 	for name, args := range map[string][]string{
 		"unknown server": {"cache", "purge", "--server", "nobody", "--data-dir", g.dir},
@@ -44,7 +47,7 @@ func TestCacheOnRedis(t *testing.T) {
 		`redis: {url: "`+server.URL()+`", socket_timeout: 2s, retry_on_timeout: false, health_check_interval: 100ms}`))
 	g := startGateway(t, dataDir(t), "--config", config)
 	stats := run(t, "cache", "stats", "--redis", "--data-dir", g.dir)
-	for _, word := range []string{"connected_clients", "total_connections_received", "keyspace_hits", "evicted_keys", "used_memory", "allkeys-lru"} {
+	for _, word := range []string{"connected_clients", "total_connections_received", "keyspace_hits", "evicted_keys", " MiB", "64.0 MiB", "allkeys-lru"} {
 		if stats.Code != 0 || !strings.Contains(stats.Out, word) {
 			t.Errorf("stats lacks %q: %+v", word, stats)
 		}
@@ -59,9 +62,15 @@ func TestCacheOnRedis(t *testing.T) {
 		if r.Code != 1 || r.Out != "" {
 			t.Errorf("%s without Redis: %+v, want 1 and nothing on standard output", name, r)
 		}
+		if name == "stats" && !strings.Contains(r.Err, "redis.url: ask redis for INFO: ") {
+			t.Errorf("%s without Redis names no setting and no cause: %s", name, r.Err)
+		}
 		if name == "purge" && (!strings.Contains(r.Err, "L2, the shared cache") || !strings.Contains(r.Err, "L1 of the other gateways")) {
 			t.Errorf("%s without Redis names no layer: %s", name, r.Err)
 		}
+	}
+	if r := run(t, "cache", "purge", "--servers", "--data-dir", g.dir); r.Code != 1 || strings.Count(r.Err, "L2, the shared cache") != 1 {
+		t.Errorf("purge of all servers without Redis: %+v, want 1 and one cause", r)
 	}
 	trouble := regexp.MustCompile(`(?m)^trouble +cache L1 is not used, .*; cache L2: .*$`)
 	testkit.Eventually(t, "stats tell of the trouble with both layers, on one line", func() bool {

@@ -61,44 +61,69 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 func (p *program) printCacheStats(s *api.CacheStats, redis bool) error {
 	n := func(v uint64) string { return strconv.FormatUint(v, 10) }
 	rows := [][]string{
-		{"hit rate", strconv.FormatFloat(100*s.HitRate, 'f', 1, 64) + " %"},
+		{"hit rate", hitRate(s)},
 		{"hits, stale, misses", n(s.Hits) + ", " + n(s.Stale) + ", " + n(s.Misses)},
 		{"passed by", n(s.Bypasses)},
 		{"found in L1, L2", n(s.L1Hits) + ", " + n(s.L2Hits)},
 		{"stored, not storable", n(s.Stores) + ", " + n(s.Rejects)},
-		{"held here", fmt.Sprintf("%d entries, %d bytes", s.Entries, s.Bytes)},
+		{"held here", fmt.Sprintf("%d entries, %s", s.Entries, size(s.Bytes))},
 		{"evicted", n(s.Evictions)},
 		{"invalidations, errors", n(s.Invalidations) + ", " + n(s.Errors)},
 	}
 	if s.Trouble != nil {
 		rows = append(rows, []string{"trouble", *s.Trouble})
 	}
-	switch r := s.Redis; {
-	case r != nil:
-		for _, f := range []struct {
-			name  string
-			value int64
-		}{
-			{"connected_clients", r.ConnectedClients},
-			{"total_connections_received", r.TotalConnectionsReceived},
-			{"keyspace_hits", r.KeyspaceHits},
-			{"keyspace_misses", r.KeyspaceMisses},
-			{"evicted_keys", r.EvictedKeys},
-			{"keys", r.Keys},
-			{"used_memory", r.UsedMemory},
-			{"maxmemory", r.MaxMemory},
-		} {
-			rows = append(rows, []string{"redis " + f.name, strconv.FormatInt(f.value, 10)})
-		}
-		rows = append(rows, []string{"redis maxmemory_policy", r.MaxMemoryPolicy})
+	switch {
+	case s.Redis != nil:
+		rows = append(rows, redisRows(s.Redis)...)
 	case redis:
-		rows = append(rows, []string{"redis", "none: the cache is in this process alone (redis.url)"})
+		rows = append(rows, []string{"redis", "none: redis.url is not set, so each gateway has a cache of its own"})
 	}
 	t := table{out: p.stdout}
 	if err := t.write(rows...); err != nil || len(s.Classes) == 0 {
 		return err
 	}
 	return p.printCacheClasses(s.Classes)
+}
+
+// redisRows are what the shared server says of itself, under the names that redis-cli shows.
+func redisRows(r *api.CacheRedis) [][]string {
+	n := func(v int64) string { return strconv.FormatInt(v, 10) }
+	limit := size(r.MaxMemory)
+	if r.MaxMemory == 0 {
+		limit = "no limit"
+	}
+	return [][]string{
+		{"redis connected_clients", n(r.ConnectedClients)},
+		{"redis total_connections_received", n(r.TotalConnectionsReceived)},
+		{"redis keyspace_hits", n(r.KeyspaceHits)},
+		{"redis keyspace_misses", n(r.KeyspaceMisses)},
+		{"redis evicted_keys", n(r.EvictedKeys)},
+		{"redis keys", n(r.Keys)},
+		{"redis used_memory", size(r.UsedMemory)},
+		{"redis maxmemory", limit},
+		{"redis maxmemory_policy", r.MaxMemoryPolicy},
+	}
+}
+
+// hitRate is the part of the answers that came from the cache, where there were any.
+func hitRate(s *api.CacheStats) string {
+	if s.Hits+s.Stale+s.Misses == 0 {
+		return "none yet"
+	}
+	return strconv.FormatFloat(100*s.HitRate, 'f', 1, 64) + " %"
+}
+
+// size writes a number of bytes for people.
+func size(bytes int64) string {
+	if bytes < 1<<10 {
+		return strconv.FormatInt(bytes, 10) + " bytes"
+	}
+	value, unit := float64(bytes)/(1<<10), 0
+	for value >= 1<<10 {
+		value, unit = value/(1<<10), unit+1
+	}
+	return strconv.FormatFloat(value, 'f', 1, 64) + " " + [...]string{"KiB", "MiB", "GiB", "TiB", "PiB"}[unit]
 }
 
 func (p *program) printCacheClasses(classes []api.CacheClass) error {
