@@ -63,7 +63,7 @@ func loadForLong(w *ward, s *testkit.RedisServer, _ *testkit.RedisRelay) {
 	s.Do("DEBUG", "POPULATE", "2000", "filler", "2000")
 	s.Do("CONFIG", "SET", "key-load-delay", "10000") // microseconds
 	_, port, _ := net.SplitHostPort(s.Addr())
-	c := exec.Command("redis-cli", "-p", port, "DEBUG", "RELOAD") //nolint:gosec // the port is the test's own
+	c := exec.Command("redis-cli", "-p", port, "DEBUG", "RELOAD")
 	if err := c.Start(); err != nil {
 		w.t.Fatal(err)
 	}

@@ -174,6 +174,20 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for id := range byte(40) {
+		owners := 0
+		for g := range byte(4) {
+			if b.Owned([]byte{id}, owner(g), start.Add(4990*time.Second)) {
+				owners++
+			}
+		}
+		if owners > 1 {
+			t.Errorf("session %d has %d owners", id, owners)
+		}
+	}
+	if b.Len() == 0 {
+		t.Error("no session is left: the test shows nothing")
+	}
 }
 
 func TestBadOptions(t *testing.T) {
