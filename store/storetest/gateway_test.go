@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -136,12 +137,14 @@ func (t *task) shipper(ctx context.Context, s *spool.Spool) (*store.Shipper, sin
 		return nil, nil, errors.Join(err, db.Close())
 	}
 	shipper, err := store.NewShipper(store.ShipperOptions{
-		Source: s, Sink: db, Key: key, Batch: 64, DeadDir: filepath.Join(t.Dir, "dead"), Log: zap.NewNop(),
+		Source: s, Sink: db, Key: key, Batch: 1000, Interval: 5 * time.Millisecond, DeadDir: filepath.Join(t.Dir, "dead"),
+		Log: zap.NewNop(),
 	})
 	return shipper, db, err
 }
 
-// ship records some events, so that what waits is of two versions after an upgrade, and then records and ships until it is killed.
+// ship records some events, so that what waits is of two versions after an upgrade, ships all that as one batch, and then records
+// and ships until it is killed.
 func (t *task) ship(ctx context.Context) error {
 	s, err := t.openSpool()
 	if err != nil {
@@ -156,6 +159,9 @@ func (t *task) ship(ctx context.Context) error {
 		if err := t.announced(s, n); err != nil {
 			return err
 		}
+	}
+	if err := s.Sync(); err != nil { // only what is on the disk is shipped
+		return err
 	}
 	failed := make(chan error, 2) // both may fail
 	go func() { failed <- shipper.Run(ctx) }()
