@@ -42,7 +42,7 @@ type Config struct {
 	API API `key:"api"`
 	// Admin is the listener for health words and metrics.
 	Admin Admin `key:"admin"`
-	// Debug is the listener for profiles, the log level and reloads.
+	// Debug is the listener for profiles, the log level, reloads and drains.
 	Debug Debug `key:"debug"`
 	// Log is the operational log. It is not the audit trail.
 	Log Log `key:"log"`

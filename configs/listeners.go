@@ -30,7 +30,7 @@ type Admin struct {
 	Listen string `key:"listen" default:":9901" reload:"restart" off:"off"`
 }
 
-// Debug configures the listener for profiles, the log level and reloads.
+// Debug configures the listener for profiles, the log level, reloads and drains.
 type Debug struct {
 	// Listen is the address of the debug routes: unix:/path or a loopback
 	// address. Empty turns them off.

@@ -20,6 +20,8 @@ type DebugOptions struct {
 	Level zap.AtomicLevel
 	// Reload reads configuration and policies again and says what was wrong with them. Nil: POST /reload answers 501.
 	Reload func(context.Context) error
+	// Drain sends clients away while the process goes on serving. Nil: POST /drain answers 501.
+	Drain func()
 	// ShutdownTimeout bounds the wait for open requests when Run ends. 0 means 5 s.
 	ShutdownTimeout time.Duration
 	// Log receives the server's own complaints and a line per change of level or reload. Nil discards.
@@ -27,7 +29,7 @@ type DebugOptions struct {
 }
 
 // NewDebug checks the options and returns the debug server: GET /debug/pprof/..., GET and PUT /log/level with
-// {"level":"debug"}, and POST /reload.
+// {"level":"debug"}, POST /reload and POST /drain.
 func NewDebug(o DebugOptions) (*Server, error) {
 	if o.Listener == nil || o.Level == (zap.AtomicLevel{}) {
 		return nil, errors.New("debug server: listener and level are required")
@@ -48,6 +50,7 @@ func debugRoutes(o DebugOptions) http.Handler {
 	mux.Handle("GET /log/level", o.Level)
 	mux.Handle("PUT /log/level", changeLevel(o.Level, o.Log))
 	mux.Handle("POST /reload", reload(o.Reload, o.Log))
+	mux.Handle("POST /drain", drain(o.Drain))
 	return mux
 }
 
@@ -77,6 +80,18 @@ func reload(do func(context.Context) error, log *zap.Logger) http.Handler {
 		}
 		log.Info("reloaded")
 		writeJSON(w, http.StatusOK, map[string]string{"status": "reloaded"})
+	})
+}
+
+// drain answers once clients are being sent away.
+func drain(do func()) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if do == nil {
+			writeJSON(w, http.StatusNotImplemented, map[string]string{"detail": "this process has no clients to send away"})
+			return
+		}
+		do()
+		writeJSON(w, http.StatusOK, map[string]string{"status": string(StatusDraining)})
 	})
 }
 

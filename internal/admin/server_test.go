@@ -156,6 +156,27 @@ func TestDebugChangesLevelAndReloads(t *testing.T) {
 	}
 }
 
+func TestDebugDrains(t *testing.T) {
+	drains := 0
+	server, err := admin.NewDebug(admin.DebugOptions{
+		Listener: listen(t, "127.0.0.1:0"), Level: zap.NewAtomicLevel(), Drain: func() { drains++ },
+	})
+	client := run(t, server, err)
+	got := []answer{
+		{Code: do(t, client, newRequest(t, "GET", "/drain", "")).Code},
+		do(t, client, newRequest(t, "POST", "/drain", "")),
+	}
+	if d := cmp.Diff([]answer{{Code: 405}, {200, `{"status":"draining"}`}}, got); d != "" || drains != 1 {
+		t.Errorf("drained %d times; answers (-want +got):\n%s", drains, d)
+	}
+
+	server, err = admin.NewDebug(admin.DebugOptions{Listener: listen(t, "127.0.0.1:0"), Level: zap.NewAtomicLevel()})
+	client = run(t, server, err)
+	if a := do(t, client, newRequest(t, "POST", "/drain", "")); a.Code != 501 {
+		t.Errorf("a process without clients answers %d %s", a.Code, a.Body)
+	}
+}
+
 func TestDebugKeepsBrowsersOut(t *testing.T) {
 	server, err := admin.NewDebug(admin.DebugOptions{Listener: listen(t, "127.0.0.1:0"), Level: zap.NewAtomicLevel()})
 	client := run(t, server, err)

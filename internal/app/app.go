@@ -92,6 +92,8 @@ type gateway struct {
 
 	addresses Addresses
 	failed    chan error // buffered: one slot for each server
+
+	drained atomic.Pointer[time.Time] // since when clients are sent away; nil before
 }
 
 // settling is how long the parts behind the listeners have for their stop, after proxy.drain_timeout is over for calls.

@@ -9,15 +9,25 @@ import (
 	"go.uber.org/zap"
 )
 
-// leave goes on serving for proxy.drain_grace while the gateway is unready, so that whoever sends requests here finds another
-// one. It returns why a listener failed meanwhile.
+// drain makes the gateway unready and its replies end their connections, so that clients find another one. It goes on
+// serving. It returns when that began, which is once.
+func (g *gateway) drain() (began time.Time) {
+	g.health.MarkDraining()
+	g.table.leave()
+	now := time.Now()
+	if g.drained.CompareAndSwap(nil, &now) {
+		g.log.Info("draining: unready, and replies end their connections")
+	}
+	return *g.drained.Load()
+}
+
+// leave goes on serving until the gateway has drained for proxy.drain_grace. It returns why a listener failed meanwhile.
 func (g *gateway) leave(ctx context.Context) error {
 	grace := g.live.Load().Proxy.DrainGrace
 	if grace <= 0 {
 		return nil
 	}
-	g.table.leave()
-	over := time.NewTimer(grace)
+	over := time.NewTimer(grace - time.Since(g.drain()))
 	defer over.Stop()
 	select {
 	case <-over.C:

@@ -79,7 +79,7 @@ func (g *gateway) serveAll(ls map[string]net.Listener) error {
 		g.run("admin listener", s.Run)
 	}
 	if l := ls["debug.listen"]; l != nil {
-		s, err := admin.NewDebug(admin.DebugOptions{Listener: l, Level: g.o.Level, Reload: g.reload, Log: g.log})
+		s, err := admin.NewDebug(admin.DebugOptions{Listener: l, Level: g.o.Level, Reload: g.reload, Drain: func() { g.drain() }, Log: g.log})
 		if err != nil {
 			return err
 		}

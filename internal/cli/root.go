@@ -23,7 +23,7 @@ The first steps:
 	p.shared.register(root.PersistentFlags())
 	root.AddCommand(
 		p.serveCommand(), p.checkCommand(), p.migrateCommand(), p.indexesCommand(), p.dbCommand(), p.auditCommand(), p.policyCommand(),
-		p.apikeyCommand(), p.cacheCommand(), p.versionCommand(),
+		p.apikeyCommand(), p.cacheCommand(), p.drainCommand(), p.versionCommand(),
 	)
 	return root
 }
