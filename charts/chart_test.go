@@ -145,32 +145,40 @@ func checkVolumes(t *testing.T, r *release) {
 // TestRestricted asks the admission plugin of Kubernetes itself whether it would let the pods into a namespace that
 // enforces the Pod Security Standard "restricted".
 func TestRestricted(t *testing.T) {
+	forEachSet(t, func(t *testing.T, values common.Values) {
+		r := read(t, values)
+		mustBeRestricted(t, &r.pod, r.pod.Spec.Containers[0])
+	})
+}
+
+func mustBeRestricted(t *testing.T, pod *corev1.PodTemplateSpec, gateway corev1.Container) {
+	t.Helper()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-	forEachSet(t, func(t *testing.T, values common.Values) {
-		r := read(t, values)
-		result := policy.AggregateCheckResults(evaluator.EvaluatePod(level, &r.pod.ObjectMeta, &r.pod.Spec))
-		if !result.Allowed {
-			t.Errorf("%s: %s", result.ForbiddenReason(), result.ForbiddenDetail())
-		}
-		if c := r.pod.Spec.Containers[0].SecurityContext; c.ReadOnlyRootFilesystem == nil || !*c.ReadOnlyRootFilesystem {
-			t.Error("the root file system can be written to")
-		}
-		if token := r.pod.Spec.AutomountServiceAccountToken; token == nil || *token {
-			t.Error("the pods get a token of Kubernetes")
-		}
-	})
+	result := policy.AggregateCheckResults(evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec))
+	if !result.Allowed {
+		t.Errorf("%s: %s", result.ForbiddenReason(), result.ForbiddenDetail())
+	}
+	if c := gateway.SecurityContext; c.ReadOnlyRootFilesystem == nil || !*c.ReadOnlyRootFilesystem {
+		t.Error("the root file system can be written to")
+	}
+	if token := pod.Spec.AutomountServiceAccountToken; token == nil || *token {
+		t.Error("the pods get a token of Kubernetes")
+	}
 }
+
+// flush is what the gateway needs after proxy.drain_timeout (docs/operations.md, "Shutdown").
+const flush = 5 * time.Second
 
 // TestConfig loads the configuration of the release as the gateway does, and holds the pod against it.
 func TestConfig(t *testing.T) {
 	forEachSet(t, func(t *testing.T, values common.Values) {
 		r := read(t, values)
-		c := load(t, r)
 		container := r.pod.Spec.Containers[0]
+		c := load(t, r, container)
 		mounts := map[string]string{}
 		for _, m := range container.VolumeMounts {
 			mounts[m.MountPath] = m.Name
@@ -197,8 +205,7 @@ func TestConfig(t *testing.T) {
 			}
 		}
 		grace := time.Duration(*r.pod.Spec.TerminationGracePeriodSeconds) * time.Second
-		const flush = 5 * time.Second // docs/operations.md, "Shutdown"
-		if spare := grace - c.Proxy.DrainTimeout - flush; spare <= 0 || spare > time.Minute {
+				if spare := grace - c.Proxy.DrainTimeout - flush; spare <= 0 || spare > time.Minute {
 			t.Errorf("pods may take %s to end, and the gateway takes up to %s", grace, c.Proxy.DrainTimeout+flush)
 		}
 		if c.Proxy.DrainGrace == 0 {
@@ -207,21 +214,17 @@ func TestConfig(t *testing.T) {
 	})
 }
 
-// load reads the ConfigMap where the container's SARK_CONFIG finds it. A secret is what testdata/secrets holds.
-func load(t *testing.T, r *release) configs.Config {
+// load reads the ConfigMap where SARK_CONFIG of the gateway's container finds it.
+func load(t *testing.T, r *release, gateway corev1.Container) configs.Config {
 	t.Helper()
 	environ := []string{}
-	for _, e := range r.pod.Spec.Containers[0].Env {
+	for _, e := range gateway.Env {
 		environ = append(environ, e.Name+"="+e.Value)
 	}
 	loaded, err := configs.Load(configs.Options{Environ: environ, ReadFile: func(name string) ([]byte, error) {
-		for _, m := range r.pod.Spec.Containers[0].VolumeMounts {
-			file, below := strings.CutPrefix(name, m.MountPath+"/")
-			switch {
-			case below && m.Name == "config":
-				return []byte(r.configs[volume(r, m.Name).ConfigMap.Name].Data[file]), nil
-			case below && m.Name == "secrets":
-				return os.ReadFile(filepath.Join("testdata", "secrets", file))
+		for _, m := range gateway.VolumeMounts {
+			if file, below := strings.CutPrefix(name, m.MountPath+"/"); below {
+				return r.file(volume(r, m.Name), file)
 			}
 		}
 		return nil, os.ErrNotExist
@@ -229,10 +232,23 @@ func load(t *testing.T, r *release) configs.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(loaded.Origins) == 0 || loaded.Origins["proxy.drain_grace"].Layer != configs.LayerFile {
-		t.Fatalf("the file was not read: %v", loaded.Origins["proxy.drain_grace"])
+	if len(loaded.Origins) == 0 || loaded.Origins["proxy.drain_timeout"].Layer != configs.LayerFile {
+		t.Fatalf("the file was not read: %v", loaded.Origins["proxy.drain_timeout"])
 	}
 	return loaded.Config
+}
+
+// file returns a file of a ConfigMap or Secret. A Secret that is not among the manifests is what testdata/secrets holds.
+func (r *release) file(v corev1.Volume, name string) ([]byte, error) {
+	switch {
+	case v.ConfigMap != nil && r.configs[v.ConfigMap.Name] != nil:
+		return []byte(r.configs[v.ConfigMap.Name].Data[name]), nil
+	case v.Secret != nil && r.secrets[v.Secret.SecretName] != nil:
+		return []byte(r.secrets[v.Secret.SecretName].StringData[name]), nil
+	case v.Secret != nil:
+		return os.ReadFile(filepath.Join("testdata", "secrets", name))
+	}
+	return nil, os.ErrNotExist
 }
 
 func volume(r *release, name string) corev1.Volume {

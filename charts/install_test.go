@@ -27,6 +27,7 @@ func TestCluster(t *testing.T) {
 	})
 	t.Run("volumes stay as they are", c.keepsVolumes)
 	t.Run("another workload", c.changesWorkload)
+	t.Run("a sidecar", c.hasSidecar)
 	t.Run("refusals", c.refuses)
 }
 
@@ -130,6 +131,25 @@ func (c *cluster) changesWorkload(t *testing.T) {
 		if err := n.admit(t); err != nil {
 			t.Errorf("%s: the pods are not admitted: %v", step.values, err)
 		}
+	}
+}
+
+// hasSidecar applies docs/sidecar.yaml, in a namespace that holds its pods to the standard.
+func (c *cluster) hasSidecar(t *testing.T) {
+	n := c.namespace(t, "sidecar")
+	r := readSidecar(t)
+	for _, o := range r.objects {
+		object, ok := o.(client.Object)
+		if !ok {
+			t.Fatalf("%T is no object", o)
+		}
+		object.SetNamespace(n.name)
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := n.admit(t); err != nil {
+		t.Errorf("the pods are not admitted: %v", err)
 	}
 }
 

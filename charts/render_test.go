@@ -92,14 +92,23 @@ type release struct {
 	selector map[string]string // of the workload
 	claims   []corev1.PersistentVolumeClaim
 	configs  map[string]*corev1.ConfigMap
+	secrets  map[string]*corev1.Secret
 	services []*corev1.Service
 	account  *corev1.ServiceAccount // nil without one
 	objects  []runtime.Object
 }
 
-// read decodes the manifests as strictly as an API server does with fieldValidation=Strict: a field that the type does not
-// have, a value of another type and a repeated key are errors.
+// read decodes what the chart renders.
 func read(t *testing.T, values common.Values) *release {
+	t.Helper()
+	manifests := mustRender(t, values)
+	delete(manifests, notes)
+	return decode(t, manifests)
+}
+
+// decode decodes manifests as strictly as an API server does with fieldValidation=Strict: a field that the type does not
+// have, a value of another type and a repeated key are errors.
+func decode(t *testing.T, manifests map[string]string) *release {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme} {
@@ -108,9 +117,7 @@ func read(t *testing.T, values common.Values) *release {
 		}
 	}
 	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true})
-	r := &release{configs: map[string]*corev1.ConfigMap{}}
-	manifests := mustRender(t, values)
-	delete(manifests, notes)
+	r := &release{configs: map[string]*corev1.ConfigMap{}, secrets: map[string]*corev1.Secret{}}
 	for name, text := range manifests {
 		for _, document := range strings.Split(text, "\n---\n") {
 			object, _, err := decoder.Decode([]byte(document), nil, nil)
@@ -133,6 +140,8 @@ func (r *release) take(object runtime.Object) {
 		r.pod, r.selector = o.Spec.Template, o.Spec.Selector.MatchLabels
 	case *corev1.ConfigMap:
 		r.configs[o.Name] = o
+	case *corev1.Secret:
+		r.secrets[o.Name] = o
 	case *corev1.Service:
 		r.services = append(r.services, o)
 	case *corev1.ServiceAccount:
