@@ -2,6 +2,7 @@ package cachemw_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -143,4 +144,35 @@ func BenchmarkZipf(b *testing.B) {
 		c.Store(ctx, k, e)
 	}
 	b.ReportMetric(c.Stats().HitRate()*100, "hit%")
+}
+
+// BenchmarkMemoryMiss is what a miss costs in the process once there is no room left: the generation, a lookup, and a fill of a
+// kilobyte that drives out another.
+func BenchmarkMemoryMiss(b *testing.B) {
+	m, err := cachemw.NewMemory(cachemw.MemoryOptions{MaxBytes: 8 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := newCache(b, cachemw.Options{Backend: m})
+	ctx := context.Background()
+	e := cachemw.Entry{
+		Class: "resources/read", Status: 200, TTL: time.Hour, Scope: cachemw.Public,
+		Body: []byte(`{"ttlMs":3600000,"cacheScope":"public","contents":[{"text":"` + strings.Repeat("x", 1024) + `"}]}`),
+	}
+	k := randomKey()
+	miss := func() {
+		k = sha256.Sum256(k[:])
+		e.Stored, e.Generation = time.Now(), c.Generation("a")
+		if _, ok := c.Lookup(ctx, k); ok {
+			b.Fatal("a hit")
+		}
+		c.Store(ctx, k, e)
+	}
+	for range 20_000 {
+		miss()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		miss()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -90,10 +91,16 @@ func benchGateway(b *testing.B, url string, change func(*proxy.Options)) string 
 // benchmark sends the request again and again on one connection per goroutine.
 func benchmark(b *testing.B, addr, request string) {
 	b.Helper()
-	raw := []byte(request)
+	benchmarkEach(b, addr, request, func([]byte) {})
+}
+
+// benchmarkEach is benchmark with something else in each request: next changes a goroutine's copy of it.
+func benchmarkEach(b *testing.B, addr, request string, next func(raw []byte)) {
+	b.Helper()
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
+		raw := []byte(request)
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			b.Error(err)
@@ -103,6 +110,7 @@ func benchmark(b *testing.B, addr, request string) {
 		r := bufio.NewReader(c)
 		var resp fasthttp.Response
 		for pb.Next() {
+			next(raw)
 			if _, err := c.Write(raw); err != nil {
 				b.Error(err)
 				return
@@ -158,4 +166,49 @@ func BenchmarkCacheHit(b *testing.B) {
 	const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
 	benchmark(b, addr, testkit.FormatRequest("POST", "/mcp", addr, body, bearer("admin"), "Content-Type: application/json",
 		"Accept: application/json, text/event-stream", "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/list"))
+}
+
+// BenchmarkCacheMiss is what the cache adds to requests that it never answers: each reads another resource of a kilobyte,
+// which is stored, long after the cache is full. Without the cache the requests are the same.
+func BenchmarkCacheMiss(b *testing.B) {
+	const (
+		digits = 8
+		body   = `{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"bench://00000000","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+		head   = `{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","ttlMs":3600000,"cacheScope":"public","contents":[{"uri":"bench://0","text":"`
+		tail   = `"}]}}`
+	)
+	reply := head + strings.Repeat("x", 1024-len(head)-len(tail)) + tail
+	upstream := benchUpstream(b, func(ctx *fasthttp.RequestCtx) {
+		ctx.SetContentType("application/json")
+		ctx.SetBodyString(reply)
+	})
+	miss := func(b *testing.B, c *cachemw.Cache) {
+		addr := benchGateway(b, upstream, func(o *proxy.Options) {
+			if c != nil {
+				o.Cache = c
+			}
+		})
+		request := testkit.FormatRequest("POST", "/mcp", addr, body, bearer("admin"), "Content-Type: application/json", "Mcp-Name: bench://00000000",
+			"Accept: application/json, text/event-stream", "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: resources/read")
+		inName, inBody := strings.Index(request, "//0000")+2, strings.LastIndex(request, "//0000")+2
+		var count atomic.Uint64
+		benchmarkEach(b, addr, request, func(raw []byte) {
+			for n, i := count.Add(1), digits-1; i >= 0; n, i = n/10, i-1 {
+				raw[inName+i] = byte('0' + n%10)
+				raw[inBody+i] = raw[inName+i]
+			}
+		})
+	}
+	b.Run("off", func(b *testing.B) { miss(b, nil) })
+	b.Run("on", func(b *testing.B) {
+		c, err := cachemw.New(cachemw.Options{MaxBytes: 8 << 20}) // full after some thousands
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = c.Close() })
+		miss(b, c)
+		if s := c.Stats(); s.Hits+s.Stale > 0 || s.Stores < uint64(b.N) {
+			b.Errorf("%d requests: %+v", b.N, s)
+		}
+	})
 }
