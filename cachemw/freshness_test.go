@@ -13,6 +13,15 @@ import (
 	"sark/internal/mcp"
 )
 
+// freshness is that of a result within its reply. What cannot be read is not stored.
+func freshness(result []byte, otherwise cachemw.Freshness) (cachemw.Freshness, bool) {
+	r, err := mcp.ParseReply(mcp.AppendResult(nil, []byte("1"), result))
+	if err != nil {
+		return cachemw.Freshness{}, false
+	}
+	return cachemw.ResultFreshness(&r, otherwise)
+}
+
 func TestResultFreshness(t *testing.T) {
 	second := func(s cachemw.Scope) cachemw.Freshness { return cachemw.Freshness{TTL: time.Second, Scope: s} }
 	for _, c := range []struct {
@@ -52,7 +61,7 @@ func TestResultFreshness(t *testing.T) {
 		{"empty", ``, cachemw.Freshness{}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, ok := cachemw.ResultFreshness([]byte(c.result), cachemw.Freshness{})
+			got, ok := freshness([]byte(c.result), cachemw.Freshness{})
 			if diff := cmp.Diff(c.want, got); diff != "" || ok != c.ok {
 				t.Errorf("ok %v, want %v; %s", ok, c.ok, diff)
 			}
@@ -75,7 +84,7 @@ func TestResultFreshnessOfAnOperator(t *testing.T) {
 		`{"tools":[],"ttlMs":1000,"ttlMs":1000}`:    {},
 		`{"resultType":"complete","resources":[1]}`: minute,
 	} {
-		got, _ := cachemw.ResultFreshness([]byte(result), minute)
+		got, _ := freshness([]byte(result), minute)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", result, diff)
 		}
@@ -88,7 +97,7 @@ func FuzzResultFreshness(f *testing.F) {
 	f.Add([]byte(`{"ttl\u004ds":1000,"cacheScope":"private","_meta":{"ttlMs":1}}`), int64(-1))
 	f.Add([]byte(`{"ttlMs":1e3`), int64(1))
 	f.Fuzz(func(t *testing.T, result []byte, age int64) {
-		before, ok := cachemw.ResultFreshness(result, cachemw.Freshness{})
+		before, ok := freshness(result, cachemw.Freshness{})
 		if ok && !json.Valid(bytes.ToValidUTF8(result, []byte("?"))) && !strings.Contains(string(result), `\`) {
 			t.Fatalf("%q is not JSON", result)
 		}
@@ -97,7 +106,7 @@ func FuzzResultFreshness(f *testing.F) {
 		}
 		if l, err := mcp.ReadLayout(result); err == nil {
 			reduced, _ := l.Append(nil, result, time.Duration(age), nil)
-			after, stillFresh := cachemw.ResultFreshness(reduced, cachemw.Freshness{})
+			after, stillFresh := freshness(reduced, cachemw.Freshness{})
 			if stillFresh && (!ok || after.TTL > before.TTL || after.Scope != before.Scope) {
 				t.Fatalf("%q became fresher: %+v", result, after)
 			}

@@ -10,19 +10,20 @@ import (
 	"go.uber.org/zap"
 
 	"sark/cachemw"
+	"sark/internal/mcp"
 )
 
 // invalidateTimeout bounds an invalidation on the way of a reply. What is not certain by then is owed (see cachemw.Cache).
 const invalidateTimeout = 250 * time.Millisecond
 
-// storable offers an upstream's result to the cache. result is the JSON of the result member.
-func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
+// storable offers an upstream's result to the cache.
+func (h *Handler) storable(x *Exchange, r *mcp.Reply, now time.Time) {
 	c, resp := &x.cache, &x.ctx.Response
 	if c.status != cacheMiss || x.target.kind != kindMCP || c.generation == 0 {
 		return
 	}
 	s := x.target.server
-	fresh, ok := cachemw.ResultFreshness(result, s.says)
+	fresh, ok := cachemw.ResultFreshness(r, s.says)
 	says := cachemw.ParseDirectives(fieldOf(resp.Header.PeekAll("Cache-Control")))
 	keep, personal := selects(resp)
 	if !ok || !keep || resp.StatusCode() != 200 || says.NoStore || len(resp.Header.Peek("Set-Cookie")) > 0 {
@@ -44,7 +45,7 @@ func (h *Handler) storable(x *Exchange, result []byte, now time.Time) {
 		key = c.public
 	}
 	e := cachemw.Entry{
-		Class: c.class, Status: 200, ContentType: "application/json", Body: result,
+		Class: c.class, Status: 200, ContentType: "application/json", Body: r.Result,
 		Framed: eventStream(resp.Header.ContentType()), Cost: x.upstreamTime,
 		Stored: now, TTL: fresh.TTL, Scope: scope, Generation: c.generation,
 	}

@@ -175,6 +175,6 @@ func (h *Handler) note(x *Exchange, r *mcp.Reply) {
 	x.out.failed = x.out.failed || r.Code != 0 || r.ToolError
 	x.out.input = x.out.input || r.InputRequired
 	if r.Result != nil && !r.InputRequired && bytes.Equal(r.ID, x.Call.ID) {
-		h.storable(x, r.Result, h.o.Now())
+		h.storable(x, r, h.o.Now())
 	}
 }

@@ -29,6 +29,8 @@ type Reply struct {
 	Input []byte
 	// TaskID is the id of a task that the result stands for or tells of, "" when there is none.
 	TaskID string
+	// TTL, Scope and Type are the raw JSON of the result's ttlMs, cacheScope and resultType, nil where there is none.
+	TTL, Scope, Type []byte
 }
 
 // ParseReply reads a JSON-RPC message from a server. It is as strict as Parse about JSON, and refuses a message that has
@@ -92,7 +94,12 @@ func (r *Reply) readResult(s *scanner, depth int) {
 		case "isError":
 			r.ToolError = string(m.raw()) == "true"
 		case "resultType":
-			r.InputRequired = string(text(m.raw())) == "input_required"
+			r.Type = m.raw()
+			r.InputRequired = string(text(r.Type)) == "input_required"
+		case "ttlMs":
+			r.TTL = m.raw()
+		case "cacheScope":
+			r.Scope = m.raw()
 		case "inputRequests":
 			r.Input = m.raw()
 		case "taskId":

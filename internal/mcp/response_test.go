@@ -21,9 +21,15 @@ func TestParseReply(t *testing.T) {
 		{message: `{"result":{"isError":true},"id":"a"}`, want: mcp.Reply{ID: []byte(`"a"`), Result: []byte(`{"isError":true}`), ToolError: true}},
 		{message: `{"id":1,"result":{"isError":"true"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"isError":"true"}`)}},
 		{message: `{"id":1,"result":{"x":{"isError":true}}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"x":{"isError":true}}`)}},
-		{message: `{"id":1,"result":{"resultType":"input_required"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"resultType":"input_required"}`), InputRequired: true}},
-		{message: `{"id":1,"result":{"resultType":"input\u005frequired"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"resultType":"input\u005frequired"}`), InputRequired: true}},
-		{message: `{"id":1,"result":{"resultType":"complete"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"resultType":"complete"}`)}},
+		{message: `{"id":1,"result":{"resultType":"input_required"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"resultType":"input_required"}`), InputRequired: true, Type: []byte(`"input_required"`)}},
+		{message: `{"id":1,"result":{"resultType":"input\u005frequired"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"resultType":"input\u005frequired"}`), InputRequired: true, Type: []byte(`"input\u005frequired"`)}},
+		{message: `{"id":1,"result":{"resultType":"complete"}}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{"resultType":"complete"}`), Type: []byte(`"complete"`)}},
+		{
+			message: `{"id":1,"result":{"ttl\u004ds":5,"cacheScope" : "public","_meta":{"ttlMs":6}},"ttlMs":7}`,
+			want: mcp.Reply{
+				ID: []byte("1"), Result: []byte(`{"ttl\u004ds":5,"cacheScope" : "public","_meta":{"ttlMs":6}}`), TTL: []byte("5"), Scope: []byte(`"public"`),
+			},
+		},
 		{message: `{"id":1,"result":[]}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`[]`)}},
 		{message: `{"id":1,"result":{},"error":null}`, want: mcp.Reply{ID: []byte("1"), Result: []byte(`{}`)}},
 		{message: `{"id":null,"error":{"message":"m","code":-32601}}`, want: mcp.Reply{ID: []byte("null"), Failed: true, Code: -32601}},
@@ -43,6 +49,7 @@ func TestParseReply(t *testing.T) {
 		{message: `{"id":1,"result":{},"method":"x"}`, err: "more than one of method, result and error"},
 		{message: `{"id":1,"result":{},"result":{}}`, err: "duplicate key"},
 		{message: `{"id":1,"result":{"isError":false,"isError":true}}`, err: "duplicate key"},
+		{message: `{"id":1,"result":{"ttlMs":1,"ttl\u004ds":1}}`, err: "duplicate key"},
 		{message: `{"id":1,"Result":{}}`, err: "key differs from a known one only in case"},
 		{message: `{"id":1,"re` + "\u017f" + `ult":{}}`, err: "key differs from a known one only in case"},
 	}
@@ -85,9 +92,12 @@ func checkReply(t *testing.T, message []byte) {
 	if tree := map[string]any{}; json.Unmarshal(m["result"], &tree) == nil {
 		result.IsError, result.Type = tree["isError"], tree["resultType"]
 	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(m["result"], &members) // what is no object has none
 	want := mcp.Reply{
 		ID: m["id"], Method: method, Result: m["result"], Failed: m["error"] != nil && string(m["error"]) != "null", Code: got.Code,
 		ToolError: result.IsError == true, InputRequired: result.Type == "input_required",
+		TTL: members["ttlMs"], Scope: members["cacheScope"], Type: members["resultType"],
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%q (-want +got):\n%s", message, diff)
