@@ -49,8 +49,8 @@ type Entry struct {
 	Scope Scope
 	// Generation is the generation of its server when the request for it was sent upstream (see Cache.Generation).
 	Generation uint64
-	// Layout is where the parts of an MCP result stand that change from one caller to the next. Memory reads it from what it
-	// keeps; nil is not read yet, or cannot be read.
+	// Layout is where the parts of an MCP result stand that change from one caller to the next. Memory reads it at an entry's
+	// first hit; nil is not read yet, or cannot be read.
 	Layout *mcp.Layout
 }
 

@@ -34,11 +34,12 @@ type Memory struct {
 	now         func() time.Time
 }
 
-// item is a stored entry, its generation, and how long it is kept from when it came.
+// item is a stored entry and its generation. It never changes.
 type item struct {
 	entry      Entry
 	generation *generation
-	keep       time.Duration
+	until      time.Time // when it leaves, at the latest
+	unread     bool      // nobody has looked for its layout yet
 }
 
 // MemoryOptions are the options of NewMemory.
@@ -74,7 +75,7 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		MaximumWeight: uint64(o.MaxBytes),
 		Weigher:       func(_ Key, i *item) uint32 { return uint32(weight(i.entry)) }, //nolint:gosec // at most maxEntry
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[Key, *item]) time.Duration {
-			return e.Value.keep
+			return e.Value.until.Sub(e.SnapshotAt())
 		}),
 		OnDeletion: func(e otter.DeletionEvent[Key, *item]) {
 			if e.Cause == otter.CauseOverflow {
@@ -102,29 +103,48 @@ func (m *Memory) Load(_ context.Context, key Key) (Entry, bool, error) {
 	if !ok || i.generation.ended.Load() {
 		return Entry{}, false, nil
 	}
+	if i.unread {
+		return m.layOut(key, i), true, nil
+	}
 	return i.entry, true, nil
+}
+
+// layOut reads the layout of an entry that is asked for a first time, and keeps it with the entry from then on: in a busy cache
+// most entries go before anybody asks for them. Put there anew the entry is weighed anew, since the layout of many small
+// items takes more than they do; where that is too much, the entry goes.
+func (m *Memory) layOut(key Key, i *item) Entry {
+	read := *i
+	read.unread = false
+	read.entry.Layout, _ = mcp.ReadLayout(i.entry.Body) // what cannot be read is read again, and refused, where it has to be filtered
+	m.cache.Compute(key, func(now *item, found bool) (*item, otter.ComputeOp) {
+		switch {
+		case !found || now != i: // somebody was faster
+			return nil, otter.CancelOp
+		case weight(read.entry) > m.maxEntry:
+			return nil, otter.InvalidateOp
+		}
+		return &read, otter.WriteOp
+	})
+	return read.entry
 }
 
 // Save implements Backend. An entry that would take too much room is dropped.
 func (m *Memory) Save(_ context.Context, key Key, e Entry) error {
-	m.keep(key, e.clone(), e.kept()-e.Age(m.now()))
+	m.keep(key, e.clone(), e.Stored.Add(e.kept()))
 	return nil
 }
 
-// keep stores an entry, whose bytes are given away, for so long from now, unless its generation has ended or it would take
-// too much room.
-func (m *Memory) keep(key Key, e Entry, keep time.Duration) {
+// keep stores an entry, whose bytes are given away, until then, unless its generation has ended or it would take too much room.
+func (m *Memory) keep(key Key, e Entry, until time.Time) {
 	g := m.generations.live(e.Generation)
-	if g == nil || keep <= 0 {
+	if g == nil || !until.After(m.now()) {
 		return
-	}
-	if e.Layout == nil && CacheableMethod(e.Class) {
-		e.Layout, _ = mcp.ReadLayout(e.Body) // what cannot be read is read again, and refused, where it has to be filtered
 	}
 	if weight(e) > m.maxEntry {
 		return
 	}
-	m.cache.Set(key, &item{entry: e, generation: g, keep: keep})
+	unread := e.Layout == nil && CacheableMethod(e.Class)
+	m.cache.Set(key, &item{entry: e, generation: g, until: until, unread: unread})
 }
 
 // Generation implements Backend.

@@ -3,6 +3,7 @@ package cachemw_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"sark/cachemw"
 	"sark/cachemw/cachetest"
+	"sark/internal/mcp"
 )
 
 func TestMemory(t *testing.T) {
@@ -142,6 +144,63 @@ func TestEvictionsOfClasses(t *testing.T) {
 	}
 	if n, err := testutil.GatherAndCount(metrics, "sark_cachemw_memory_evictions_total"); err != nil || n != 2 {
 		t.Errorf("the metric has %d series, %v, want 2", n, err)
+	}
+}
+
+// TestLayouts: what a list takes in memory beside its bytes is known at its first hit, and counts from then on. A list for which
+// there is no room any more is given out once, and no entry is kept for longer because it was asked for.
+func TestLayouts(t *testing.T) {
+	const room, list = 1 << 20, `{"ttlMs":60000,"cacheScope":"public","tools":[%s{}]}`
+	now := time.Now()
+	m, err := cachemw.NewMemory(cachemw.MemoryOptions{MaxBytes: room, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	ctx := t.Context()
+	generation, _ := m.Generation(ctx, "a")
+	save := func(n, items int) {
+		e := cachemw.Entry{
+			Class: "tools/list", Status: 200, Stored: now, TTL: time.Minute, Scope: cachemw.Public, Generation: generation,
+			Body: fmt.Appendf(nil, list, strings.Repeat("{},", items)),
+		}
+		if err := m.Save(ctx, testKey(n), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(n int) *mcp.Layout {
+		e, ok, err := m.Load(ctx, testKey(n))
+		if err != nil || ok && e.Layout == nil {
+			t.Fatalf("a hit without a layout, %v", err)
+		}
+		return e.Layout
+	}
+	save(0, 100)
+	before := m.Usage().Bytes
+	if layout := load(0); m.Usage().Bytes-before != int64(layout.Size()) {
+		t.Errorf("a layout of %d bytes made %d of %d", layout.Size(), m.Usage().Bytes, before)
+	}
+	if first, again := load(0), load(0); first != again {
+		t.Error("a layout is read twice")
+	}
+	save(1, 4000) // with its layout more than an eighth
+	if load(1) == nil || load(1) != nil {
+		t.Error("a list whose layout is too large is no hit at first, or one afterwards")
+	}
+	for n := range 200 { // with their layouts ten times what there is room for
+		save(n, 500)
+		load(n)
+	}
+	if u := m.Usage(); u.Bytes > room || u.Entries < 10 {
+		t.Errorf("%+v of %d bytes", u, room)
+	}
+	save(2, 1)
+	now = now.Add(59 * time.Second)
+	if load(2) == nil {
+		t.Error("the entry left too early")
+	}
+	if now = now.Add(time.Second); load(2) != nil {
+		t.Error("the first hit made the entry stay")
 	}
 }
 

@@ -120,9 +120,14 @@ func (t *Tiered) Save(ctx context.Context, key Key, e Entry) error {
 
 // keep keeps an entry in L1, if its generation is known there to be current.
 func (t *Tiered) keep(key Key, e Entry) {
-	if t.listening.Load() {
-		t.l1.keep(key, e, min(t.ttl, e.kept()-e.Age(t.now())))
+	if !t.listening.Load() {
+		return
 	}
+	until := e.Stored.Add(e.kept())
+	if longest := t.now().Add(t.ttl); until.After(longest) {
+		until = longest
+	}
+	t.l1.keep(key, e, until)
 }
 
 // Generation implements Backend. It asks L2 only when L1 does not know, or has not asked for as long as TieredOptions.TTL.
