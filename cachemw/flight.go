@@ -23,13 +23,13 @@ type question struct {
 	generation uint64
 }
 
-// flight is one request upstream and those who wait for it.
+// flight is one request upstream and those who wait for it. Most have nobody who does: what only followers need is made when
+// the first of them comes.
 type flight struct {
-	landed    chan struct{} // closed by Land
-	waiting   int           // guarded by Flights.mu; followers that have not left
-	partition [32]byte      // of the leader
-	entry     Entry         // set before landed is closed
-	ok        bool
+	leader  Flight
+	landed  chan struct{} // made with the first follower under Flights.mu, closed by Land
+	waiting int           // guarded by Flights.mu; followers that have not left
+	entry   *Entry        // set before landed is closed; nil when there is none to share
 }
 
 // Flight is one request's seat in a flight. Its methods must be called by that request alone.
@@ -49,15 +49,19 @@ func (s *Flights) Join(key Key, generation uint64, partition [32]byte) *Flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.flights[q]; f != nil {
+		if f.landed == nil {
+			f.landed = make(chan struct{})
+		}
 		f.waiting++
 		return &Flight{flights: s, question: q, flight: f, partition: partition}
 	}
-	f := &flight{landed: make(chan struct{}), partition: partition}
 	if s.flights == nil {
 		s.flights = map[question]*flight{}
 	}
+	f := new(flight)
+	f.leader = Flight{flights: s, question: q, flight: f, partition: partition, leads: true}
 	s.flights[q] = f
-	return &Flight{flights: s, question: q, flight: f, partition: partition, leads: true}
+	return &f.leader
 }
 
 // Leads reports whether this request is the one that goes upstream.
@@ -70,17 +74,17 @@ func (f *Flight) Wanted() bool {
 	return f.flight.waiting > 0
 }
 
-// Landed is closed when the flight is over.
+// Landed is closed when the flight is over. It is for those that wait: the leader knows.
 func (f *Flight) Landed() <-chan struct{} { return f.flight.landed }
 
 // Entry returns the answer of a flight that has landed. It reports false when there is none to share with this request: the
 // leader failed, the answer was not storable, or it is private and not the partition's own. The entry must not be changed.
 func (f *Flight) Entry() (Entry, bool) {
-	own := f.flight.entry.Scope == Public || f.flight.partition == f.partition
-	if !f.flight.ok || !own {
+	e := f.flight.entry
+	if e == nil || e.Scope != Public && f.flight.leader.partition != f.partition {
 		return Entry{}, false
 	}
-	return f.flight.entry, true
+	return *e, true
 }
 
 // Land ends the flight. With ok those who wait get a copy of the entry; otherwise each is on its own, since errors are not
@@ -97,10 +101,13 @@ func (f *Flight) Land(e Entry, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ok && f.flight.waiting > 0 { // copied here: nobody joins any more
-		f.flight.entry, f.flight.ok = e.clone(), true
+		shared := e.clone()
+		f.flight.entry = &shared
 	}
 	delete(s.flights, f.question)
-	close(f.flight.landed)
+	if f.flight.landed != nil {
+		close(f.flight.landed)
+	}
 }
 
 // Leave gives up a follower's interest in the answer. Calls after the first do nothing.
