@@ -1,6 +1,8 @@
 package proxy_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -394,4 +396,45 @@ func TestCacheInvalidationDuringAForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	diff(t, "after another", "MISS", g.list(t, "admin", "4").Cache)
+}
+
+// counted is a cache that counts how often it is asked.
+type counted struct {
+	*cachemw.Cache
+	lookups atomic.Int64
+}
+
+func (c *counted) Lookup(ctx context.Context, k cachemw.Key) (cachemw.Entry, bool) {
+	c.lookups.Add(1)
+	return c.Cache.Lookup(ctx, k)
+}
+
+// TestScopesOfOneKind: of a kind of answers of which some are for everybody and others are not, each is found again, in as few
+// looks as can be: two while it is not known who may share them, one while all are alike, and two again once they are not.
+func TestScopesOfOneKind(t *testing.T) {
+	t.Parallel()
+	var c counted
+	g := newCached(t, func(s *setup) {
+		c.Cache = s.Cache.(*cachemw.Cache)
+		s.Cache = &c
+	})
+	g.Upstream.On("resources/read", func(x *testkit.Exchange, m testkit.Message) {
+		fields := forAll
+		if strings.Contains(string(m.Params), "own") {
+			fields = forOne
+		}
+		x.JSON(200, `{"jsonrpc":"2.0","id":1,"result":{`+fields+`,"contents":[]}}`)
+	})
+	var got []string
+	for _, uri := range strings.Fields("all:1 all:1 all:2 own:1 own:1 all:1 own:2 own:2 all:3 all:3 own:1") {
+		before := c.lookups.Load()
+		conn := g.Dial(t)
+		postModern(conn, "admin", "1", "resources/read", `"uri":"`+uri+`"`, "Mcp-Name: "+uri)
+		got = append(got, fmt.Sprint(uri, " ", readAnswer(conn).Cache, " ", c.lookups.Load()-before))
+	}
+	diff(t, "answers and lookups", []string{
+		"all:1 MISS 2", "all:1 HIT 1", "all:2 MISS 1",
+		"own:1 MISS 1", "own:1 HIT 1", "all:1 HIT 2", "own:2 MISS 2", "own:2 HIT 1",
+		"all:3 MISS 2", "all:3 HIT 1", "own:1 HIT 2",
+	}, got)
 }

@@ -27,7 +27,7 @@ func (h *Handler) storable(x *Exchange, r *mcp.Reply, now time.Time) {
 	says := cachemw.ParseDirectives(fieldOf(resp.Header.PeekAll("Cache-Control")))
 	keep, personal := selects(resp)
 	if !ok || !keep || resp.StatusCode() != 200 || says.NoStore || len(resp.Header.Peek("Set-Cookie")) > 0 {
-		h.habits.note(c.name, c.class, habitNone)
+		h.habits.note(c.name, c.class, sharedNone)
 		h.land(x, cachemw.Entry{}, false)
 		return
 	}
@@ -50,7 +50,7 @@ func (h *Handler) storable(x *Exchange, r *mcp.Reply, now time.Time) {
 		Stored: now, TTL: fresh.TTL, Scope: scope, Generation: c.generation,
 	}
 	c.stored, c.lifetime = true, e.TTL
-	h.habits.note(c.name, c.class, habitOf(scope))
+	h.habits.note(c.name, c.class, sharingOf(scope))
 	h.o.Cache.Store(x.context(), key, e)
 	h.land(x, e, true)
 }

@@ -19,11 +19,11 @@ const (
 func (h *Handler) fly(x *Exchange) bool {
 	c := &x.cache
 	key := c.private
-	switch h.habits.of(c.name, c.class) {
-	case habitNone:
+	switch h.habits.of(c.name, c.class).last {
+	case sharedNone:
 		return false
-	case habitPrivate:
-	case habitUnknown, habitPublic:
+	case sharedPrivate:
+	case sharedUnknown, sharedPublic:
 		if c.shares {
 			key = c.public
 		}
@@ -84,17 +84,33 @@ func (h *Handler) land(x *Exchange, e cachemw.Entry, ok bool) {
 	}
 }
 
-// habit is what the last answer of a kind was like. Waiting for another's answer is worth it only where it can be shared.
-type habit uint8
+// habit is what the answers of a kind were like. Waiting for another's answer is worth it only where it can be shared, and
+// looking for a kept one only where there may be one.
+type habit struct {
+	last sharing
+	kept sharing // of the last one that was kept
+	both bool    // private ones and public ones were kept
+}
+
+// sharing is who may have an answer.
+type sharing uint8
 
 const (
-	habitUnknown habit = iota
-	habitNone
-	habitPrivate
-	habitPublic
+	sharedUnknown sharing = iota
+	sharedNone            // it is not kept
+	sharedPrivate
+	sharedPublic
 )
 
-// habits remember the last answer of each server and class of request.
+// after is the habit after one more answer.
+func (b habit) after(is sharing) habit {
+	if is == sharedNone {
+		return habit{is, b.kept, b.both}
+	}
+	return habit{is, is, b.both || b.kept != sharedUnknown && b.kept != is}
+}
+
+// habits are those of each server and class of request.
 type habits struct {
 	mu sync.RWMutex
 	by map[[2]string]habit // guarded by mu; bounded like the statistics
@@ -106,8 +122,8 @@ func (s *habits) of(server, class string) habit {
 	return s.by[[2]string{server, class}]
 }
 
-func (s *habits) note(server, class string, is habit) {
-	if s.of(server, class) == is {
+func (s *habits) note(server, class string, is sharing) {
+	if s.of(server, class).last == is {
 		return
 	}
 	s.mu.Lock()
@@ -115,13 +131,14 @@ func (s *habits) note(server, class string, is habit) {
 	if s.by == nil {
 		s.by = map[[2]string]habit{}
 	}
-	s.by[[2]string{server, class}] = is
+	k := [2]string{server, class}
+	s.by[k] = s.by[k].after(is)
 }
 
-// habitOf is the habit that an entry of this scope makes.
-func habitOf(scope cachemw.Scope) habit {
+// sharingOf is that of an entry of this scope.
+func sharingOf(scope cachemw.Scope) sharing {
 	if scope == cachemw.Public {
-		return habitPublic
+		return sharedPublic
 	}
-	return habitPrivate
+	return sharedPrivate
 }

@@ -76,17 +76,19 @@ func (h *Handler) lookup(x *Exchange) bool {
 // APICacheName is the name under which replies of the local handler are kept, for invalidation.
 const APICacheName = "api"
 
-// findResult finds what is kept for the request, private or public.
+// findResult finds what is kept for the request, private or public. Where this gateway has only seen one of them kept, it does
+// not look for the other: another gateway that shares the cache may have kept one, which is a miss, and then no more.
 func (h *Handler) findResult(x *Exchange) (e cachemw.Entry, ok bool) {
 	c := &x.cache
 	if !c.shares {
 		return h.find(x, c.private)
 	}
+	was := h.habits.of(c.name, c.class)
 	first, second := c.private, c.public
-	if h.habits.of(c.name, c.class) == habitPublic { // where the last answer was kept, this one most likely is
+	if was.kept == sharedPublic { // where the last answer was kept, this one most likely is
 		first, second = second, first
 	}
-	if e, ok = h.find(x, first); !ok {
+	if e, ok = h.find(x, first); !ok && (was.both || was.kept == sharedUnknown) {
 		e, ok = h.find(x, second)
 	}
 	return e, ok

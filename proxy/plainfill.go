@@ -100,7 +100,7 @@ func (h *Handler) plan(x *Exchange) {
 		})
 	}
 	if fill == nil {
-		h.habits.note(c.name, c.class, habitNone)
+		h.habits.note(c.name, c.class, sharedNone)
 		h.land(x, cachemw.Entry{}, false)
 		return
 	}
@@ -148,7 +148,7 @@ func (h *Handler) storeFill(x *Exchange, fill *plainFill) {
 	}
 	h.o.Cache.Store(x.context(), key(parts), e)
 	c.stored, c.lifetime = true, e.TTL
-	h.habits.note(c.name, c.class, habitOf(e.Scope))
+	h.habits.note(c.name, c.class, sharingOf(e.Scope))
 	h.land(x, cachemw.Entry{}, false)
 }
 
