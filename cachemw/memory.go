@@ -77,7 +77,8 @@ func NewMemory(o MemoryOptions) (*Memory, error) {
 		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[Key, *item]) time.Duration {
 			return e.Value.until.Sub(e.SnapshotAt())
 		}),
-		OnDeletion: func(e otter.DeletionEvent[Key, *item]) {
+		// Not OnDeletion, which costs a closure for each. It holds a lock of the cache, and must not call it.
+		OnAtomicDeletion: func(e otter.DeletionEvent[Key, *item]) {
 			if e.Cause == otter.CauseOverflow {
 				m.evicted.add(e.Value.entry.Class, e.Value.generation.server)
 			}
