@@ -205,7 +205,7 @@ func TestConfig(t *testing.T) {
 			}
 		}
 		grace := time.Duration(*r.pod.Spec.TerminationGracePeriodSeconds) * time.Second
-				if spare := grace - c.Proxy.DrainTimeout - flush; spare <= 0 || spare > time.Minute {
+		if spare := grace - c.Proxy.DrainTimeout - flush; spare <= 0 || spare > time.Minute {
 			t.Errorf("pods may take %s to end, and the gateway takes up to %s", grace, c.Proxy.DrainTimeout+flush)
 		}
 		if c.Proxy.DrainGrace == 0 {
