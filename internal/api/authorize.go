@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
 
+	"sark/authz"
 	"sark/store"
 )
 
@@ -28,15 +29,15 @@ type authorization struct {
 
 // authorized is the reply.
 type authorized struct {
-	Allow              bool           `json:"allow"`
-	Reason             string         `json:"reason"`
-	FilteredParameters jsontext.Value `json:"filtered_parameters"`
-	AuditID            *string        `json:"audit_id"`
-	CacheTTL           int            `json:"cache_ttl"` // seconds
-	Obligations        obligations    `json:"obligations"`
-	Rule               string         `json:"rule"`
-	DecisionID         string         `json:"decision_id"`
-	PolicyRevision     string         `json:"policy_revision"`
+	Allow              bool                      `json:"allow"`
+	Reason             string                    `json:"reason"`
+	FilteredParameters jsontext.Value            `json:"filtered_parameters"`
+	AuditID            *string                   `json:"audit_id"`
+	CacheTTL           int                       `json:"cache_ttl"` // seconds
+	Obligations        authz.ObligationsDocument `json:"obligations"`
+	Rule               string                    `json:"rule"`
+	DecisionID         string                    `json:"decision_id"`
+	PolicyRevision     string                    `json:"policy_revision"`
 }
 
 // gatewayAction returns the action that stands for one of SARK 0.x; empty when there is none.
