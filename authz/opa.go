@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -66,7 +67,8 @@ func (e *Engine) initialBundles() (map[string]*bundle.Bundle, error) {
 // newStore makes the SDK's store. It holds data as AST values: the default store would convert all data that a rule
 // iterates over for every query.
 func (e *Engine) newStore(ctx context.Context) error {
-	e.store = terms{inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)).(termStore)}
+	memory := inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)).(termStore)
+	e.store = terms{memory, e.sequences}
 	err := storage.Txn(ctx, e.store, storage.WriteParams, func(txn storage.Transaction) error {
 		_, err := e.store.Register(ctx, txn, storage.TriggerConfig{OnCommit: e.onCommit})
 		return err
@@ -84,8 +86,32 @@ type termStore interface {
 }
 
 // terms is a store that shows what was committed to its triggers as it holds it. OPA's plugin manager does not ask for
-// that, and so all data would be converted to Go maps at every commit, for the modules in WebAssembly that we do not have.
-type terms struct{ termStore }
+// that, and so all data would be converted to Go maps at every commit, for the modules in WebAssembly that we do not have. And
+// it refuses the manifest of a bundle that is older than one that was in force, so that OPA's own activation fails: its status
+// then says so, and it fetches the bundle anew instead of taking it for active.
+type terms struct {
+	termStore
+	sequences *sequences
+}
+
+// Write implements storage.Store.
+func (s terms) Write(ctx context.Context, txn storage.Transaction, op storage.PatchOp, path storage.Path, value any) error {
+	if name, ok := manifestOf(path); ok && op != storage.RemoveOp {
+		if err := s.sequences.admitManifest(name, value); err != nil {
+			return err
+		}
+	}
+	return s.termStore.Write(ctx, txn, op, path, value)
+}
+
+// manifestOf returns the name of the bundle whose manifest is at a path of the store.
+func manifestOf(path storage.Path) (name string, ok bool) {
+	const depth = 4 // system, bundles, the name, manifest
+	if len(path) != depth {
+		return "", false
+	}
+	return path[2], slices.Equal(path, bundle.ManifestStoragePath(path[2]))
+}
 
 // Register implements storage.Trigger.
 func (s terms) Register(ctx context.Context, txn storage.Transaction, c storage.TriggerConfig) (storage.TriggerHandle, error) {

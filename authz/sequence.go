@@ -31,17 +31,28 @@ func readSequences(ctx context.Context, from storage.Store, txn storage.Transact
 		if err != nil && !storage.IsNotFound(err) {
 			return nil, nil, fmt.Errorf("read metadata of bundle %q: %w", name, err)
 		}
-		value, ok := metadata[sequenceKey]
-		if !ok {
-			continue
-		}
-		n, err := json.Number(fmt.Sprint(value)).Int64()
+		n, numbered, err := sequenceOf(name, metadata)
 		if err != nil {
-			return nil, nil, fmt.Errorf("bundle %q: metadata.%s of its manifest is %v, not a whole number", name, sequenceKey, value)
+			return nil, nil, err
 		}
-		found[name] = n
+		if numbered {
+			found[name] = n
+		}
 	}
 	return names, found, nil
+}
+
+// sequenceOf returns the number that the metadata of a bundle's manifest name, if any.
+func sequenceOf(name string, metadata map[string]any) (n int64, numbered bool, err error) {
+	value, ok := metadata[sequenceKey]
+	if !ok {
+		return 0, false, nil
+	}
+	n, err = json.Number(fmt.Sprint(value)).Int64()
+	if err != nil {
+		return 0, false, fmt.Errorf("bundle %q: metadata.%s of its manifest is %v, not a whole number", name, sequenceKey, value)
+	}
+	return n, true, nil
 }
 
 // sequences are the highest numbers of bundles that were in force. Those of downloaded bundles are kept in a file, so that a
@@ -71,8 +82,27 @@ func openSequences(file string) (*sequences, error) {
 	return s, nil
 }
 
-// admit refuses a program one of whose bundles is older than what was in force before. A bundle that lost its number counts as
-// older. The program in force may be nil.
+// admitManifest refuses a bundle that is about to be activated and is older than what was in force under its name before. A
+// bundle that lost its number counts as older.
+func (s *sequences) admitManifest(name string, manifest any) error {
+	m, _ := manifest.(map[string]any)
+	metadata, _ := m["metadata"].(map[string]any)
+	n, numbered, err := sequenceOf(name, metadata)
+	if err != nil {
+		return err
+	}
+	latest, known := s.highest[name]
+	switch {
+	case !known, numbered && n >= latest:
+		return nil
+	case numbered:
+		return fmt.Errorf("bundle %q is older, %s %d, than %d, which was in force: %s", name, sequenceKey, n, latest, s.wayBack(name))
+	}
+	return fmt.Errorf("bundle %q has no %s, and %d was in force: %s", name, sequenceKey, latest, s.wayBack(name))
+}
+
+// admit refuses a program that has lost a numbered bundle of the one in force, or holds one that is older: admitManifest has
+// refused each of those that came since the start. The program in force may be nil.
 func (s *sequences) admit(p *program, inForce *snapshot) error {
 	for name, latest := range s.highest {
 		n, numbered := p.sequence[name]
