@@ -17,7 +17,8 @@ import (
 
 var errFraction = errors.New("a fraction where a whole number is needed")
 
-// offWord switches off every setting that has an off value.
+// offWord switches off every setting that can be off: one word for all of
+// them, whatever their type. Number keys read 0 alike.
 const offWord = "off"
 
 // decode turns a value as a YAML or JSON parser returns it into the Go value
@@ -48,7 +49,7 @@ func (n *node) decode(raw any) (any, error) {
 func (n *node) mismatch(raw any) error {
 	want := "must be a " + n.Type
 	if n.Off != "" {
-		want += ", or " + n.Off + " to switch it off"
+		want += n.offHint()
 	}
 	if n.Secret {
 		return errors.New(want)

@@ -25,7 +25,9 @@ type Key struct {
 	Enum []string
 	// Min and Max are inclusive bounds, written like Default; empty is unbounded.
 	Min, Max string
-	// Off is a value that switches the setting off; it reads as the zero value.
+	// Off is what switches the setting off beside the word off and, for numbers,
+	// 0, such as the seed's -1; empty when the setting cannot be off. All of them
+	// read as the zero value.
 	Off string
 	// Required tells that an entry of a list is wrong without it.
 	Required bool

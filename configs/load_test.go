@@ -3,6 +3,7 @@ package configs_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,41 @@ func TestOff(t *testing.T) {
 
 	equal(t, []any{"", "", time.Duration(0), time.Duration(0), time.Duration(0)},
 		[]any{c.API.Listen, c.Admin.Listen, c.Store.Postgres.PoolRecycle, c.Store.SlowQuery, c.Proxy.Heartbeat})
+}
+
+// TestOffIsOneWord: whatever can be off is so by that word, in the file and in the environment, and is printed as it.
+func TestOffIsOneWord(t *testing.T) {
+	seen := 0
+	for _, key := range configs.Keys() {
+		if key.Off == "" || key.Env == "" {
+			continue
+		}
+		seen++
+		loaded, err := configs.Load(configs.Options{Environ: []string{key.Env + "=off"}})
+		if err != nil {
+			t.Errorf("%s=off: %v", key.Env, err)
+			continue
+		}
+		var b strings.Builder
+		if err := configs.Print(&b, loaded); err != nil {
+			t.Fatal(err)
+		}
+		name := key.Path[strings.LastIndex(key.Path, ".")+1:]
+		if want := name + `: "off" # environment ` + key.Env; !strings.Contains(b.String(), want) {
+			t.Errorf("%s=off is not printed as %s", key.Env, want)
+		}
+		if key.Off == "off" { // an address: 0 is none
+			continue
+		}
+		for _, number := range []string{"0", key.Off} {
+			if _, err := configs.Load(configs.Options{Environ: []string{key.Env + "=" + number}}); err != nil {
+				t.Errorf("%s=%s: %v", key.Env, number, err)
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d keys can be off, which is too few to be all", seen)
+	}
 }
 
 func TestListsFromTheEnvironmentAreJSON(t *testing.T) {

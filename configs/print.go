@@ -79,6 +79,9 @@ func plainNode(n *node, v reflect.Value) *yaml.Node {
 
 // plain returns a value as a person would write it, without secrets.
 func (n *node) plain(v reflect.Value) any {
+	if n.Off != "" && v.IsZero() {
+		return offWord
+	}
 	switch n.kind {
 	case kindDuration:
 		return durationText(time.Duration(v.Int()))

@@ -139,15 +139,15 @@ type Limits struct {
 	// each replica counts for itself until Redis answers again.
 	Timeout time.Duration `key:"timeout" default:"50ms" reload:"restart" min:"1ms" max:"5s"`
 	// PrincipalRate is how many calls a minute one principal may have forwarded.
-	PrincipalRate int `key:"principal_rate" default:"0" reload:"live" min:"0" max:"1000000" unit:"calls per minute"`
+	PrincipalRate int `key:"principal_rate" default:"0" reload:"live" min:"1" max:"1000000" unit:"calls per minute" off:"0"`
 	// PrincipalBurst is how many calls a principal may make at once.
 	PrincipalBurst int `key:"principal_burst" default:"20" reload:"live" min:"1" max:"1000000" unit:"calls"`
 	// ServerRate is how many calls a minute are forwarded to one server.
-	ServerRate int `key:"server_rate" default:"0" reload:"live" min:"0" max:"1000000" unit:"calls per minute"`
+	ServerRate int `key:"server_rate" default:"0" reload:"live" min:"1" max:"1000000" unit:"calls per minute" off:"0"`
 	// ServerBurst is how many calls a server may receive at once.
 	ServerBurst int `key:"server_burst" default:"100" reload:"live" min:"1" max:"1000000" unit:"calls"`
 	// ToolRate is how many calls a minute of one tool one principal may have forwarded.
-	ToolRate int `key:"tool_rate" default:"0" reload:"live" min:"0" max:"1000000" unit:"calls per minute"`
+	ToolRate int `key:"tool_rate" default:"0" reload:"live" min:"1" max:"1000000" unit:"calls per minute" off:"0"`
 	// ToolBurst is how many calls of one tool a principal may make at once.
 	ToolBurst int `key:"tool_burst" default:"20" reload:"live" min:"1" max:"1000000" unit:"calls"`
 }

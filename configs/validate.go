@@ -76,7 +76,7 @@ func (n *node) offHint() string {
 	if n.Off == "" {
 		return ""
 	}
-	return ", or " + n.Off + " to switch it off"
+	return ", or off"
 }
 
 // compare compares a value with a bound that is written like a default.

@@ -62,7 +62,7 @@ func facts(key configs.Key) []string {
 		lines = append(lines, "required")
 	}
 	if key.Off != "" {
-		lines = append(lines, "`"+key.Off+"` switches it off")
+		lines = append(lines, "`off` switches it off"+otherwise(key))
 	}
 	if key.Env != "" {
 		lines = append(lines, "variables: `"+strings.Join(append([]string{key.Env}, key.Aliases...), "`, `")+"`", reload(key))
@@ -71,6 +71,17 @@ func facts(key configs.Key) []string {
 		lines = append(lines, "secret: `"+key.Path+configs.FileSuffix+"` names a file instead")
 	}
 	return lines
+}
+
+// otherwise lists what switches a key off beside the word off.
+func otherwise(key configs.Key) string {
+	switch key.Off {
+	case "off":
+		return ""
+	case "0":
+		return "; so does `0`"
+	}
+	return "; so do `0` and `" + key.Off + "`"
 }
 
 // reload says when a change takes effect.
