@@ -48,9 +48,9 @@ type Registry struct {
 	// redirect none is served: who registers a server must not choose whose
 	// connections it gets.
 	Enabled bool `key:"enabled" default:"true" reload:"restart"`
-	// Poll is how often the registry is looked at for changes that were made
+	// Interval is how often the registry is looked at for changes that were made
 	// through other gateways. Those made through this one count at once.
-	Poll time.Duration `key:"poll" default:"2s" reload:"restart" min:"50ms" max:"1h"`
+	Interval time.Duration `key:"interval" default:"2s" reload:"restart" min:"50ms" max:"1h"`
 	// AllowedNetworks lists the networks (CIDR) that servers of the registry may
 	// be in. Empty allows every address but this host, its link, multicast, what
 	// is reserved, and where clouds keep the metadata of a machine; one of these

@@ -99,7 +99,7 @@ func (g *gateway) probe(ctx context.Context) {
 }
 
 func (g *gateway) poll(ctx context.Context) {
-	tick := time.NewTicker(g.c.Proxy.Registry.Poll)
+	tick := time.NewTicker(g.c.Proxy.Registry.Interval)
 	defer tick.Stop()
 	for {
 		select {

@@ -41,7 +41,7 @@ func registryFile(t *testing.T, dir, networks string) string {
 	text := "data_dir: " + dir + `
 proxy:
   listen: 127.0.0.1:0
-  registry: {poll: 50ms, allowed_networks: [` + networks + `]}
+  registry: {interval: 50ms, allowed_networks: [` + networks + `]}
   health: {interval: 100ms, failures: 1, successes: 1}
 api: {listen: "127.0.0.1:0"}
 admin: {listen: "off"}
