@@ -207,6 +207,32 @@ audit: {on_full: shed-low, retention: 48h}
 	}, loaded.Warnings)
 }
 
+// TestUnsignedBundles warns where OPA has keys and does not use them: it checks a signature only where it is told to.
+func TestUnsignedBundles(t *testing.T) {
+	loaded := mustLoadYAML(t, `
+authz:
+  opa:
+    services: {s: {url: "https://s"}}
+    keys: {release: {key: PEM, algorithm: RS256}}
+    bundles:
+      signed: {service: s, signing: {keyid: release}}
+      unsigned: {service: s}
+`)
+	equal(t, []string{
+		"authz.opa.bundles.unsigned: authz.opa.keys is set and the signature of this bundle is not checked; " +
+			"add signing: {keyid: KEY}, or unsigned bundles are taken",
+	}, loaded.Warnings)
+
+	own := mustLoadYAML(t, `
+authz:
+  opa:
+    services: {s: {url: "https://s"}}
+    keys: {request: {private_key: PEM, algorithm: RS256}} # signs what is sent to the service
+    bundles: {b: {service: s}}
+`)
+	equal(t, []string(nil), own.Warnings)
+}
+
 func TestRedirectWarnings(t *testing.T) {
 	loaded := mustLoadYAML(t, `
 proxy:

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -39,6 +40,7 @@ func Warnings(c Config) []string {
 	}
 	warn(slices.Contains(c.Authn.MTLS.Names, "*"),
 		"authn.mtls.names: * accepts every certificate of proxy.tls.client_ca_file; use it with an authority of your own only")
+	w = append(w, unsignedBundles(c.Authz.OPA)...)
 	redirect := c.Proxy.Mode == ModeRedirect
 	warn(redirect && Loopback(c.Proxy.Listen),
 		"proxy.listen: %s gets diverted connections of this host only; those of others are led to the address of their interface", c.Proxy.Listen)
@@ -49,6 +51,44 @@ func Warnings(c Config) []string {
 			"proxy.servers[%d].url: %s gets a credential over plain HTTP; use https", i, s.Name)
 	}
 	return w
+}
+
+// unsignedBundles warns of bundles whose signature nobody checks although there
+// are keys to check it with: OPA checks it only where signing is there too.
+func unsignedBundles(opa Object) (w []string) {
+	if !verifies(opa) {
+		return nil
+	}
+	bundles := section(opa, "bundles")
+	for _, name := range slices.Sorted(maps.Keys(bundles)) {
+		if section(bundles, name)["signing"] == nil {
+			w = append(w, fmt.Sprintf("authz.opa.bundles.%s: authz.opa.keys is set and the signature of this bundle is not checked; "+
+				"add signing: {keyid: KEY}, or unsigned bundles are taken", name))
+		}
+	}
+	if discovery := section(opa, "discovery"); discovery != nil && discovery["signing"] == nil {
+		w = append(w, "authz.opa.discovery: authz.opa.keys is set and the signature of this bundle is not checked; "+
+			"add signing: {keyid: KEY}, or unsigned bundles are taken")
+	}
+	return w
+}
+
+// verifies tells whether an OPA configuration has a key that checks signatures.
+// One with a private key is for requests to services.
+func verifies(opa Object) bool {
+	keys := section(opa, "keys")
+	for name := range keys {
+		if key := section(keys, name); key != nil && key["private_key"] == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// section returns a mapping inside a free-form mapping; nil when there is none.
+func section(o map[string]any, name string) map[string]any {
+	inner, _ := o[name].(map[string]any)
+	return inner
 }
 
 // plainRemote tells whether a URL goes to another host without TLS.

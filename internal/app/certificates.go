@@ -14,6 +14,7 @@ import (
 	"sark/configs"
 	"sark/internal/certs"
 	"sark/proxy"
+	"sark/store/postgres"
 )
 
 // certificates are all that are read from files: that of the proxy listener, and those for upstreams. A reload that names
@@ -60,24 +61,40 @@ func (s *certificates) open(c *configs.Config) (map[certificateFiles]*certs.Stor
 	return opened, nil
 }
 
-// CheckFiles reads the certificates that a configuration names, and returns everything that is wrong with them, each with
-// its key.
+// CheckFiles reads the certificates that a configuration names, those in the addresses of the database too, and returns
+// everything that is wrong with them, each with its key.
 func CheckFiles(c *configs.Config) error {
+	var errs []error
+	for _, f := range allCertificates(c) {
+		_, err := certs.Open(certs.Options{Name: f.key, CertFile: f.cert, KeyFile: f.private, CAFile: f.authorities})
+		errs = append(errs, err)
+	}
+	for _, database := range []struct{ key, url string }{{"store.url", c.Store.URL}, {"store.audit_url", c.Store.AuditURL}} {
+		if database.url == "" {
+			continue
+		}
+		if err := postgres.CheckURL(database.url); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", database.key, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// allCertificates lists every certificate that a configuration names, those too that take a restart.
+func allCertificates(c *configs.Config) []certificateFiles {
 	files := certificatesOf(c)
 	for i, s := range c.Audit.SIEM {
 		if t := s.TLS; t != (configs.UpstreamTLS{}) {
 			files = append(files, certificateFiles{fmt.Sprintf("audit.siem[%d].tls", i), t.CertFile, t.KeyFile, t.CAFile})
 		}
 	}
-	var errs []error
-	for _, f := range files {
-		_, err := certs.Open(certs.Options{Name: f.key, CertFile: f.cert, KeyFile: f.private, CAFile: f.authorities})
-		errs = append(errs, err)
+	if t := c.Redis.TLS; t.CAFile != "" || t.CertFile != "" {
+		files = append(files, certificateFiles{"redis.tls", t.CertFile, t.KeyFile, t.CAFile})
 	}
-	return errors.Join(errs...)
+	return files
 }
 
-// certificatesOf lists the files that a configuration names.
+// certificatesOf lists the files that a configuration names of listeners and servers.
 func certificatesOf(c *configs.Config) []certificateFiles {
 	var all []certificateFiles
 	if t := c.Proxy.TLS; t.CertFile != "" {

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -48,6 +49,43 @@ audit: {siem: [{name: c, type: webhook, url: "https://c/", tls: {ca_file: /nowhe
 	compare(t, result{1, "", "sark: proxy.tls: stat /nowhere/a.crt: no such file or directory; " +
 		"proxy.servers[0].tls: stat /nowhere/b.crt: no such file or directory; " +
 		"audit.siem[0].tls: stat /nowhere/c.crt: no such file or directory\n"}, r)
+}
+
+// TestCheckDatabaseAddress: an address that only a start would have refused is refused before, without its password.
+func TestCheckDatabaseAddress(t *testing.T) {
+	for query, want := range map[string]string{
+		"sslmode=sometimes": "verify-ca or verify-full",
+		"sslmode=verify-full&sslrootcert=/nowhere/root.pem": "/nowhere/root.pem",
+		"default_query_exec_mode=simple_protocol":           "simple_protocol",
+	} {
+		r := run(t, "check", "--config", writeFile(t, "sark.yaml", `store: {url: "postgres://sark:secret@db/sark?`+query+`"}`))
+		if r.Code != 1 || r.Out != "" || !strings.HasPrefix(r.Err, "sark: store.url: ") || !strings.Contains(r.Err, want) || strings.Contains(r.Err, "secret") {
+			t.Errorf("check with %s = %+v, want 1, store.url and %q", query, r, want)
+		}
+	}
+}
+
+// TestCheckBadPolicy shows the lines of a policy that cannot be read, or not be compiled, with their places.
+func TestCheckBadPolicy(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"syntax": {"package sark\n\ndecision := {\"allow\": true,, \"rule\": \"r\"}\n", `:
+  p.rego:3:28: unexpected , token: expected rule value term (e.g., decision := <VALUE> { ... })
+      decision := {"allow": true,, "rule": "r"}
+                                 ^
+`},
+		"meaning": {"package sark\n\ndecision := {\"allow\": allowed(input.user)}\n", `:
+  p.rego:3:23: undefined function allowed
+      allowed(input.user)
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bundle := filepath.Dir(writeFile(t, "p.rego", test.text))
+			r := runWith(t, []string{"SARK_AUTHZ_BUNDLE=" + bundle}, "", "check")
+			if r.Code != 1 || !strings.HasPrefix(r.Err, "sark: open the policy: authz.bundle: ") || !strings.Contains(r.Err, test.want[1:]) {
+				t.Errorf("check = %d\n%s\nwant it to hold%s", r.Code, r.Err, test.want)
+			}
+		})
+	}
 }
 
 // TestCheckPrint prints a configuration that can be read again.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sark/authz"
 	"sark/configs"
 )
 
@@ -51,8 +52,29 @@ func (p *program) report(err error) int {
 		p.say("sark: interrupted")
 		return exitFailure
 	}
+	if before, mistakes := authz.Mistakes(err); len(mistakes) > 0 {
+		p.sayMistakes(before, mistakes)
+		return exitFailure
+	}
 	p.say("sark: %s", oneLine(err.Error()))
 	return exitFailure
+}
+
+// sayMistakes shows what is wrong with a policy: each place, and the line with a mark where it was noticed.
+func (p *program) sayMistakes(before string, mistakes []authz.Mistake) {
+	p.say("sark: %s:", oneLine(before))
+	for i, m := range mistakes {
+		p.say("  %s", m.String())
+		if m.Text == "" || i+1 < len(mistakes) && mistakes[i+1].At(m) {
+			continue // the line stands once below all that is wrong at one place
+		}
+		text := strings.TrimLeft(m.Text, " \t")
+		p.say("      %s", text)
+		if m.Caret >= 0 {
+			p.say("      %s^", strings.Repeat(" ", max(m.Caret-(len(m.Text)-len(text)), 0)))
+		}
+	}
+	p.say("  mend that and try again; \"sark policy lint --bundle PATH\" and \"sark policy test --bundle PATH\" tell more about a policy")
 }
 
 // say writes a line for people to standard error.
@@ -69,7 +91,7 @@ func oneLine(s string) string {
 		case line == "":
 			continue
 		case b.Len() == 0:
-		case strings.HasSuffix(b.String(), ":"):
+		case strings.HasSuffix(b.String(), ":"), strings.HasSuffix(b.String(), ";"):
 			b.WriteString(" ")
 		default:
 			b.WriteString("; ")

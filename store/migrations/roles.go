@@ -26,7 +26,7 @@ type RolesError struct {
 
 // Error says what to do.
 func (e *RolesError) Error() string {
-	return "the database roles are missing, and this login may not make them; as a superuser, or with CREATEROLE, run\n" + e.SQL +
+	return "the database roles are missing, and this login may not make them; as a superuser, or with CREATEROLE, run:\n" + e.SQL +
 		"and then sark migrate again, or do without the roles: store.roles: false"
 }
 

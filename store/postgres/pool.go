@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,15 @@ type pool struct {
 	timeout   time.Duration
 	exhausted atomic.Int64
 	gate      atomic.Pointer[error] // why nobody is let in yet, see ErrNotReady
+}
+
+// CheckURL tells what is wrong with an address, and with the files that it names, without dialling it. A password is not shown.
+func CheckURL(url string) error {
+	_, err := poolConfig(Options{URL: url}, "api", 1, 0)
+	if err != nil && strings.Contains(err.Error(), "sslmode is invalid") { // pgx has no type for it
+		return fmt.Errorf("%w: sslmode is disable, allow, prefer, require, verify-ca or verify-full", err)
+	}
+	return err
 }
 
 // poolConfig maps the settings onto pgxpool, which knows no overflow: its cap is size plus overflow, and what is idle
