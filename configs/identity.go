@@ -131,7 +131,8 @@ type Authz struct {
 	DecisionLog DecisionLog `key:"decision_log"`
 	// Shadow is a policy that is compared with the one in force.
 	Shadow ShadowPolicy `key:"shadow"`
-	// Inputs records what decisions were made on, for sark policy replay.
+	// Inputs records what decisions were made on, for sark policy explain and
+	// replay.
 	Inputs DecisionInputs `key:"inputs"`
 }
 
@@ -155,7 +156,13 @@ type ShadowPolicy struct {
 
 // DecisionInputs configures the recorded inputs of decisions.
 type DecisionInputs struct {
-	// Sample is the share of decisions about requests whose input is recorded.
+	// Denials records the inputs of what the policy denies, so that sark policy
+	// explain can say why: 600 at once and 30 a minute at the most, so that
+	// callers who are denied again and again do not fill the database. Denials
+	// beyond that are on the trail and have no explanation.
+	Denials bool `key:"denials" default:"true" reload:"restart"`
+	// Sample is the share of all decisions about requests whose input is
+	// recorded, for sark policy replay.
 	Sample int `key:"sample" default:"0" reload:"restart" min:"1" max:"100" unit:"percent" off:"0"`
 	// Arguments records the arguments too, redacted as in the trail. Without it
 	// their digest is recorded, and a replay cannot know what rules about

@@ -28,8 +28,8 @@ func (h *Handler) decide(x *Exchange) bool {
 	if x.Decision.Allow && !h.shadows(x) {
 		h.fulfil(x)
 	}
-	if f := h.o.RecordInput; f != nil { // with the arguments masked as demanded
-		f(&x.input, said)
+	if said != nil { // with the arguments masked as demanded
+		h.o.RecordInput(&x.input, said)
 	}
 	if h.shadows(x) {
 		return x.observe()
@@ -43,7 +43,7 @@ func (h *Handler) decide(x *Exchange) bool {
 // copyForRecord returns what the policy said, before obligations change it, for Options.RecordInput; nil when nothing is
 // recorded, which costs a call no allocation.
 func (h *Handler) copyForRecord(x *Exchange) *authz.Decision {
-	if h.o.RecordInput == nil {
+	if h.o.RecordInput == nil || h.o.RecordDenials && x.Decision.Allow {
 		return nil
 	}
 	said := x.Decision

@@ -101,8 +101,10 @@ type Options struct {
 	// PublicURL is the address under which clients reach the gateway, without a path of an endpoint; "" when that is not
 	// known, and challenges name the Host header of the request.
 	PublicURL string
-	// RecordInput keeps the question and the answer of each decision about a request for replay; nil keeps none.
+	// RecordInput keeps the question and the answer of each decision about a request for explanation and replay; nil keeps none.
 	RecordInput func(in *authz.Input, d *authz.Decision)
+	// RecordDenials keeps them of what the policy denies alone, so that a call that is allowed costs nothing.
+	RecordDenials bool
 	// PolicyHeaders are the request headers that policies may see, in lower case.
 	PolicyHeaders []string
 	// Environment is the deployment's name in audit events.

@@ -72,7 +72,8 @@ func (a *API) recordedDecision(ctx context.Context, id uuid.UUID) (*explain.Reco
 	if len(page.Items) > 0 {
 		e := &page.Items[0]
 		missing.Code = "not_recorded"
-		missing.Detail = fmt.Sprintf("The input of this decision was not recorded (authz.inputs.sample), or was kept no longer; "+
+		missing.Detail = fmt.Sprintf("The input of this decision was not recorded, or is kept no longer (authz.inputs.retention): authz.inputs.denials records "+
+			"those of denials, 30 a minute at the most, and authz.inputs.sample a share of all; set sample: 100 and let the call be made again to have it explained; "+
 			"the trail says: %s of %s for %s: %s by rule %q (%s)", e.Action, aboutOf(e.ServerName, e.ToolName), e.UserID, e.Decision, e.Rule, e.Reason)
 	}
 	return nil, missing

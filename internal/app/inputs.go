@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"sark/authz"
 	"sark/configs"
@@ -17,19 +18,27 @@ type InputStore interface {
 	ExpireDecisionInputs(ctx context.Context, before time.Time) (int64, error)
 }
 
+// What authz.inputs.denials records at the most: a week of it is less than a gigabyte.
+const (
+	denialsPerMinute = 30
+	denialsAtOnce    = 600
+)
+
 // recordInput returns what records the inputs of decisions, nil when none is to be. Secrets are taken out as in the trail.
 func (g *gateway) recordInput(all *configs.Config) func(*authz.Input, *authz.Decision) {
 	c := all.Authz.Inputs
-	if c.Sample == 0 {
+	if c.Sample == 0 && !c.Denials {
 		return nil
 	}
+	denials := rate.NewLimiter(rate.Every(time.Minute/denialsPerMinute), denialsAtOnce)
 	redactor := audit.NewRedactor(all.Audit.Redact...)
 	digest := g.hasher
 	if c.Arguments {
 		digest = nil
 	}
 	return func(in *authz.Input, d *authz.Decision) {
-		if c.Sample < 100 && rand.IntN(100) >= c.Sample { //nolint:gosec // a sample is no secret
+		sampled := c.Sample == 100 || c.Sample > 0 && rand.IntN(100) < c.Sample //nolint:gosec // a sample is no secret
+		if !sampled && (d.Allow || !c.Denials || !denials.Allow()) {
 			return
 		}
 		doc, err := g.engine.RecordedDocument(in, digest)

@@ -137,6 +137,7 @@ func (g *gateway) handlerOptions(v *version) proxy.Options {
 		Shadow:      c.Authz.Mode == "shadow",
 		HideUnknown: c.Proxy.HiddenTools == "unknown", DenyAsToolError: c.Proxy.DenyResponse == "tool_error",
 		RecordInput:   g.recordInput(c),
+		RecordDenials: c.Authz.Inputs.Sample == 0,
 		HashArguments: g.hasher, Log: g.log, Environment: c.Environment,
 	}
 	for _, name := range c.Authz.Headers {

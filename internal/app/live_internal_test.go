@@ -151,12 +151,12 @@ func liveKeys(other files) map[string]liveKey {
 		"cache.server_detail_ttl":         one("cache.server_detail_ttl", "7s", 7*time.Second, proxied(func(o o) time.Duration { return o.CacheRules.ServerDetail })),
 		"cache.cache_readiness":           one("cache.cache_readiness", "true", true, proxied(func(o o) bool { return o.CacheRules.Readiness })),
 		"limits.auth_failures_per_minute": one("limits.auth_failures_per_minute", "0", true, proxied(func(o o) bool { return o.AuthFailures == nil })),
-		"limits.principal_rate":           one("limits.principal_rate", "7", rate(7, 20), proxied(func(o o) limit.Rate { return o.Rates.Principal })),
-		"limits.server_rate":              one("limits.server_rate", "7", rate(7, 100), proxied(func(o o) limit.Rate { return o.Rates.Server })),
-		"limits.server_burst":             {map[string]any{"limits.server_rate": "7", "limits.server_burst": "3"}, proxied(func(o o) limit.Rate { return o.Rates.Server }), rate(7, 3)},
-		"limits.tool_rate":                one("limits.tool_rate", "7", rate(7, 20), proxied(func(o o) limit.Rate { return o.Rates.Tool })),
-		"limits.tool_burst":               {map[string]any{"limits.tool_rate": "7", "limits.tool_burst": "3"}, proxied(func(o o) limit.Rate { return o.Rates.Tool }), rate(7, 3)},
-		"limits.principal_burst":          {map[string]any{"limits.principal_rate": "7", "limits.principal_burst": "3"}, proxied(func(o o) limit.Rate { return o.Rates.Principal }), rate(7, 3)},
+		"limits.principal_rate":           one("limits.principal_rate", "7", callsAMinute(7, 20), proxied(func(o o) limit.Rate { return o.Rates.Principal })),
+		"limits.server_rate":              one("limits.server_rate", "7", callsAMinute(7, 100), proxied(func(o o) limit.Rate { return o.Rates.Server })),
+		"limits.server_burst":             {map[string]any{"limits.server_rate": "7", "limits.server_burst": "3"}, proxied(func(o o) limit.Rate { return o.Rates.Server }), callsAMinute(7, 3)},
+		"limits.tool_rate":                one("limits.tool_rate", "7", callsAMinute(7, 20), proxied(func(o o) limit.Rate { return o.Rates.Tool })),
+		"limits.tool_burst":               {map[string]any{"limits.tool_rate": "7", "limits.tool_burst": "3"}, proxied(func(o o) limit.Rate { return o.Rates.Tool }), callsAMinute(7, 3)},
+		"limits.principal_burst":          {map[string]any{"limits.principal_rate": "7", "limits.principal_burst": "3"}, proxied(func(o o) limit.Rate { return o.Rates.Principal }), callsAMinute(7, 3)},
 		"audit.intent":                    one("audit.intent", "none", "none", proxied(func(o o) string { return o.Intent })),
 		"audit.open_after":                one("audit.open_after", "7s", 7*time.Second, proxied(func(o o) time.Duration { return o.OpenAfter })),
 		"audit.record_arguments":          one("audit.record_arguments", "true", `{"a":1}`, recorded),
@@ -200,8 +200,8 @@ func listens(read func(certificateFiles) string) func(*gateway) any {
 	}
 }
 
-// rate is a limit of calls a minute.
-func rate(calls, burst int) limit.Rate {
+// callsAMinute is a limit of calls a minute.
+func callsAMinute(calls, burst int) limit.Rate {
 	r, err := limit.NewRate(calls, time.Minute, burst)
 	if err != nil {
 		panic(err)

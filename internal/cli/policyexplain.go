@@ -30,8 +30,8 @@ stopped, and which claim or argument was missing there. For a list of tools it n
 not see. Clients read the id of a decision in the header X-Sark-Decision-Id.
 
 When another policy has decided, it says so; --bundle asks a policy on this host instead, such as the one that
-decided. Questions are recorded where authz.inputs.sample says so; what was withheld from the record is missing
-here too.`,
+decided. The questions of denials are recorded by default (authz.inputs.denials), those of other decisions where
+authz.inputs.sample says so; what was withheld from the record is missing here too.`,
 		"docs/policy.md#explaining-a-decision", "sark policy explain 019b0a52-8e3c-7c1f-9d5a-2f6f0c1d2e3f",
 		"sark policy explain 019b0a52-8e3c-7c1f-9d5a-2f6f0c1d2e3f --api https://sark.example --token-file key.txt",
 		"sark policy explain 019b0a52-8e3c-7c1f-9d5a-2f6f0c1d2e3f --bundle ./policy-of-last-week --output json")
@@ -110,7 +110,7 @@ func (p *program) printExplanation(e *explain.Report) error {
 		rows = append(rows, []string{"policy", "another one has decided; what follows is of " + e.Now.Revision})
 	}
 	if e.Arguments == "digest" {
-		rows = append(rows, []string{"withheld", "the arguments were not recorded: rules about them say nothing here"})
+		rows = append(rows, []string{"withheld", withheld(e)})
 	}
 	for _, r := range e.Held {
 		rows = append(rows, []string{"held", fmt.Sprintf("%s at %s:%d", r.Name, r.File, r.Line)})
@@ -130,6 +130,15 @@ func (p *program) printExplanation(e *explain.Report) error {
 		rows = append(rows, []string{"hidden", fmt.Sprintf("%s by %s: %s", h.Name, h.Rule, h.Reason)})
 	}
 	return t.write(rows...)
+}
+
+// withheld says what it means that there are no arguments.
+func withheld(e *explain.Report) string {
+	text := "the arguments were not recorded: rules about them say nothing here"
+	if e.SamePolicy && e.Now.Decision != e.Recorded.Decision {
+		text += ", and one of them has decided; authz.inputs.arguments: true records them for the next time, redacted as in the trail"
+	}
+	return text
 }
 
 // failure says where a rule stopped.

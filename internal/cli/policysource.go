@@ -71,7 +71,7 @@ func recordedInput(ctx context.Context, db app.Database, decision uuid.UUID) (st
 	if err != nil {
 		return in, err
 	}
-	return in, fmt.Errorf("the input of decision %s was not recorded, or was kept no longer; the trail says: %s %s of %s for %s (%s)",
+	return in, fmt.Errorf("the input of decision %s was not recorded, or is kept no longer (authz.inputs.denials, sample and retention); the trail says: %s %s of %s for %s (%s)",
 		decision, events[0].verdict(), events[0].Action, events[0].target(), events[0].User, events[0].Reason)
 }
 
