@@ -51,6 +51,12 @@ func parseEndpoint(text string) (endpoint, error) {
 	return e, nil
 }
 
+// DialAddress returns where the MCP server of a URL is dialled, and the name that its certificate must be for: "" without TLS.
+func DialAddress(url string) (network, address, name string, err error) {
+	e, err := parseEndpoint(url)
+	return e.network, e.address, e.name, err
+}
+
 func address(u *url.URL) string {
 	if u.Port() != "" {
 		return u.Host

@@ -22,6 +22,30 @@ const redisPatience = 2 * time.Second
 func RedisWarnings(ctx context.Context, c *configs.Config, log *zap.Logger) []string {
 	redis.SetLogger(redisLogger{log})
 	var warnings []string
+	for _, e := range evictions(ctx, c) {
+		warnings = append(warnings, e.String())
+	}
+	return warnings
+}
+
+// eviction is what RedisWarnings has found of one part.
+type eviction struct {
+	key, loss, policy string
+	err               error // why it cannot be told
+}
+
+// String is the remark, with the key and what to do.
+func (e *eviction) String() string {
+	if e.err != nil {
+		return fmt.Sprintf("%s: cannot tell whether the Redis there evicts keys: %v", e.key, e.err)
+	}
+	return fmt.Sprintf(
+		"%s: %s when the Redis there is full, since its maxmemory-policy is %s; name a server with noeviction, apart from the cache in redis.url",
+		e.key, e.loss, e.policy)
+}
+
+// evictions lists the parts whose Redis evicts, or does not say.
+func evictions(ctx context.Context, c *configs.Config) (found []eviction) {
 	answers := map[string]answer{} // by address
 	for _, part := range []struct {
 		key, url, loss string
@@ -43,15 +67,13 @@ func RedisWarnings(ctx context.Context, c *configs.Config, log *zap.Logger) []st
 			if part.url == c.Redis.URL {
 				key = "redis.url"
 			}
-			warnings = append(warnings, fmt.Sprintf("%s: cannot tell whether the Redis there evicts keys: %v", key, a.err))
+			found = append(found, eviction{key: key, err: a.err})
 		}
 		if a.policy != "" {
-			warnings = append(warnings, fmt.Sprintf(
-				"%s: %s when the Redis there is full, since its maxmemory-policy is %s; name a server with noeviction, apart from the cache in redis.url",
-				part.key, part.loss, a.policy))
+			found = append(found, eviction{key: part.key, loss: part.loss, policy: a.policy})
 		}
 	}
-	return warnings
+	return found
 }
 
 // answer is what a server says of its eviction.
@@ -60,16 +82,21 @@ type answer struct {
 	err    error
 }
 
-// evicts returns the policy by which the server of an address evicts, "" when it does not.
-func evicts(ctx context.Context, settings configs.Redis, url string) (string, error) {
+// passingClient makes a client for a few questions, apart from those that serve.
+func passingClient(settings configs.Redis, url string) (redis.UniversalClient, error) {
 	settings.URL, settings.PoolSize, settings.MinIdle, settings.RetryOnTimeout = url, 2, 0, false
 	own, err := redisCertificates(settings.TLS, func(key, cert, private, authorities string) (*certs.Store, error) {
 		return certs.Open(certs.Options{Name: key, CertFile: cert, KeyFile: private, CAFile: authorities})
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	client, err := redisClient(settings, own)
+	return redisClient(settings, own)
+}
+
+// evicts returns the policy by which the server of an address evicts, "" when it does not.
+func evicts(ctx context.Context, settings configs.Redis, url string) (string, error) {
+	client, err := passingClient(settings, url)
 	if err != nil {
 		return "", err
 	}

@@ -16,8 +16,8 @@ func (p *program) checkCommand() *cobra.Command {
 	c := command("check", "Tells whether a configuration and its policy are right, without serving.",
 		`It reads the configuration and the files that it names, certificates too, compiles the policy bundle (one
 under authz.opa is downloaded), asks the Redis that holds sessions and limits whether it may evict them, and
-opens nothing else. Every mistake is reported at once, with its key and where the value
-was set. Warnings are about what is valid and unlikely to be meant.`,
+opens nothing else: "sark doctor" asks the rest. Every mistake in the configuration is reported at once, with
+its key and where the value was set. Warnings are about what is valid and unlikely to be meant.`,
 		"docs/configuration.md", "sark check --config sark.yaml", "sark check --preset high-traffic --print")
 	c.Args = noArguments
 	show := c.Flags().Bool("print", false, "print the effective configuration as YAML, without secrets, with the origin of each value")

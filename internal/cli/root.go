@@ -13,6 +13,7 @@ allowed, filters what comes back, and records every exchange in an audit trail.
 The first steps:
   sark apikey create --role admin     # make a key for yourself
   sark check --config sark.yaml       # see whether the configuration is right
+  sark doctor --config sark.yaml      # see whether what it names answers
   sark serve --config sark.yaml       # run the gateway`,
 		"sark serve --config /etc/sark/sark.yaml", "sark audit tail")
 	root.SilenceErrors, root.SilenceUsage = true, true
@@ -22,7 +23,7 @@ The first steps:
 	root.SetHelpCommand(helpCommand())
 	p.shared.register(root.PersistentFlags())
 	root.AddCommand(
-		p.serveCommand(), p.checkCommand(), p.migrateCommand(), p.indexesCommand(), p.dbCommand(), p.auditCommand(), p.policyCommand(),
+		p.serveCommand(), p.checkCommand(), p.doctorCommand(), p.migrateCommand(), p.indexesCommand(), p.dbCommand(), p.auditCommand(), p.policyCommand(),
 		p.apikeyCommand(), p.cacheCommand(), p.drainCommand(), p.versionCommand(),
 	)
 	return root
