@@ -44,6 +44,7 @@ It needs no database and no network, prints two API keys and commands to try, an
 	}
 	f := root.Flags()
 	f.StringVar(&o.DataDir, "data-dir", ".sark", "directory for the configuration, the audit trail and the registry")
+	f.StringVar(&o.Bundle, "bundle", "", "policy directory or bundle file (authz.bundle) in place of the default policy; changes come into force by themselves")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address of the MCP endpoint; port 0 takes a free one")
 	f.StringVar(&o.API, "api-listen", "127.0.0.1:0", "address of the management API")
 	f.StringVar(&o.Admin, "admin-listen", "127.0.0.1:0", "address of health and metrics")

@@ -44,7 +44,7 @@ func settings(o GatewayOptions, endpoint string, keys []key) map[string]any {
 			"id": k.role, "hash": authn.FormatHash(k.hash), "subject": k.role + "@example.com", "roles": []string{k.role},
 		})
 	}
-	return map[string]any{
+	all := map[string]any{
 		"data_dir": o.DataDir,
 		"proxy": map[string]any{"listen": o.Listen, "servers": []map[string]any{
 			{"name": serverName, "url": endpoint, "sensitivity_level": "medium", "tools": tools},
@@ -54,6 +54,10 @@ func settings(o GatewayOptions, endpoint string, keys []key) map[string]any {
 		"admin": map[string]any{"listen": o.Admin},
 		"log":   map[string]any{"level": "warn", "format": "console"},
 	}
+	if o.Bundle != "" {
+		all["authz"] = map[string]any{"bundle": o.Bundle}
+	}
+	return all
 }
 
 // write keeps the file. It holds no key, only their hashes, and yet it is nobody else's business.

@@ -19,6 +19,8 @@ import (
 type GatewayOptions struct {
 	// DataDir keeps the configuration, the trail and the registry; it is made when missing.
 	DataDir string
+	// Bundle is the policy (authz.bundle); empty is what is built in.
+	Bundle string
 	// Listen, API and Admin are the gateway's addresses; port 0 takes a free one.
 	Listen, API, Admin string
 	// Stateful runs the example server with sessions (revisions up to 2025-11-25) instead of the stateless revision.
@@ -49,6 +51,11 @@ func Run(ctx context.Context, o GatewayOptions) error {
 		return err
 	}
 	o.DataDir = dir
+	if o.Bundle != "" { // the sark commands read the configuration from wherever they are
+		if o.Bundle, err = filepath.Abs(o.Bundle); err != nil {
+			return fmt.Errorf("find the policy: %w", err)
+		}
+	}
 	url, stop, err := serveExample(o.Stateful)
 	if err != nil {
 		return err

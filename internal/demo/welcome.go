@@ -38,7 +38,8 @@ Try these in another terminal, in this directory:
   %s
 
 With the admin's key the second call is allowed. Ctrl-C stops SARK.
-`, endpoint, upstream, a.API, a.Admin, file, o.DataDir, analyst.text, admin.text, call, call, tail)
+To change the policy: %s policy init my-policy, then start with --bundle my-policy and edit its files.
+`, endpoint, upstream, a.API, a.Admin, file, o.DataDir, analyst.text, admin.text, call, call, tail, shell(o.Sark))
 }
 
 // shell quotes a word for a POSIX shell where that is necessary.
