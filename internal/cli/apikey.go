@@ -34,9 +34,9 @@ func (p *program) apikeyCreateCommand() *cobra.Command {
 	var k store.APIKey
 	expires := &moment{now: p.now, after: true}
 	c := command("create", "Makes an API key and prints it, once.",
-		`It opens the database in data_dir, and makes it when there is none. The key goes to standard output and
-everything else to standard error, so that a script can capture it. Run it as the user that runs the
-gateway: the files are readable by their owner only.`,
+		`It opens the database of store.url, else SQLite in data_dir, made when there is none. The key goes to standard
+output and everything else to standard error, so that a script can capture it. Run it as the user that runs
+the gateway: the files are readable by their owner only.`,
 		"docs/configuration.md#authn", "sark apikey create --role admin",
 		"key=$(sark apikey create --subject ci-bot --role service --scope tool:invoke --expires 90d)")
 	c.Args = noArguments
@@ -114,8 +114,8 @@ func (p *program) explainKey(k *store.APIKey) {
 
 func (p *program) apikeyRevokeCommand() *cobra.Command {
 	c := command("revoke ID", "Puts an API key out of force, for good.",
-		`It opens the database in data_dir. A running gateway refuses the key within 5 seconds; requests that are
-under way end in their own time. The id is not free again.`,
+		`It opens the database of store.url, else SQLite in data_dir. A running gateway refuses the key within 5
+seconds; requests that are under way end in their own time. The id is not free again.`,
 		"docs/configuration.md#authn", "sark apikey revoke key-1f2e3d4c", "sark apikey revoke ci --data-dir /var/lib/sark")
 	c.Args = oneArgument("ID")
 	c.RunE = func(c *cobra.Command, args []string) error { return p.apikeyRevoke(c.Context(), args[0]) }

@@ -28,8 +28,8 @@ type keyLine struct {
 
 func (p *program) apikeyListCommand() *cobra.Command {
 	c := command("list", "Lists the API keys of the database, newest first, revoked and expired ones too.",
-		`It opens the database in data_dir. Neither keys nor their digests are shown: a key is seen once, when it
-is made. With --output json each key is one line.`,
+		`It opens the database of store.url, else SQLite in data_dir. Neither keys nor their digests are shown: a key
+is seen once, when it is made. With --output json each key is one line.`,
 		"docs/configuration.md#authn", "sark apikey list", "sark apikey list --output json")
 	c.Args = noArguments
 	output := addOutput(c.Flags())

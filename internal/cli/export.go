@@ -25,13 +25,14 @@ type exportOptions struct {
 
 func (p *program) auditExportCommand() *cobra.Command {
 	c := command("export", "Writes the audit trail to signed files.",
-		`It opens the database in data_dir for reading and needs no running gateway; one may be writing. Beside the
-file of events stand the digests that account for them and a manifest with the SHA-256 of both, counts and
-numbers, signed with the gateway's key in data_dir. "sark audit verify --export FILE" proves later, without
-the database, that nothing was changed; an export as ndjson without filters is verified event by event.
+		`It reads the database of store.url, else SQLite in data_dir, and needs no running gateway; one may be writing.
+Beside the file of events stand the digests that account for them and a manifest with the SHA-256 of both,
+counts and numbers, signed with the gateway's key in data_dir. "sark audit verify --export FILE" proves later,
+without the database, that nothing was changed; an export as ndjson without filters is verified event by
+event.
 
-The files are there whole or not at all. Filters are joined by AND. The formats are ndjson (the columns of
-the trail), ocsf (Open Cybersecurity Schema Framework) and parquet.`,
+The files are there whole or not at all. Filters are joined by AND. The formats are ndjson (the columns of the
+trail), ocsf (Open Cybersecurity Schema Framework) and parquet.`,
 		"docs/operations.md#export-the-trail", "sark audit export --out /mnt/safe/audit.ndjson",
 		"sark audit export --format parquet --from 30d --out audit.parquet", "sark audit export --format ocsf --decision deny --out denials.ndjson")
 	c.Args = noArguments

@@ -29,8 +29,8 @@ const (
 func (p *program) policyCommand() *cobra.Command {
 	c := group("policy", "Tries, tests and explains policies.",
 		"Policies are written in Rego and decide every request. The default ones are built into the binary.",
-		"sark policy eval --input request.json", "sark policy test --bundle ./policy --coverage")
-	c.AddCommand(p.policyEvalCommand(), p.policyTestCommand(), p.policyLintCommand(), p.policyExplainCommand(), p.policyReplayCommand())
+		"sark policy init ./policy", "sark policy test --bundle ./policy --coverage")
+	c.AddCommand(p.policyInitCommand(), p.policyEvalCommand(), p.policyTestCommand(), p.policyLintCommand(), p.policyExplainCommand(), p.policyReplayCommand())
 	return c
 }
 
@@ -43,11 +43,11 @@ type evalOptions struct {
 func (p *program) policyEvalCommand() *cobra.Command {
 	var o evalOptions
 	c := command("eval", "Asks the policy about one input document and prints the decision as JSON.",
-		`It opens the policy bundle of the configuration (the default policies when there is none) and the input,
-and no gateway: nothing is recorded. The input is what policies see as "input"; fields may be missing, and
+		`It opens the policy bundle of the configuration (the default policies when there is none) and the input, and
+no gateway: nothing is recorded. The input is what policies see as "input"; fields may be missing, and
 policy_config is that of the configuration unless the input has its own. With --event the input is what was
-recorded of the decision of an audit event, in the database in data_dir. A deny without a grant is still an
-answer, so the exit code is 0; with --fail-on-deny it is 3.`,
+recorded of the decision of an audit event, in the database of store.url, else SQLite in data_dir. A deny
+without a grant is still an answer, so the exit code is 0; with --fail-on-deny it is 3.`,
 		"docs/configuration.md#authz",
 		`echo '{"action":"tool:invoke","principal":{"roles":["analyst"]},"tool":{"sensitivity_level":"high"}}' | sark policy eval`,
 		"sark policy eval --bundle ./policy --input request.json --fail-on-deny")
@@ -175,7 +175,11 @@ func awaitPolicy(ctx context.Context, engine *authz.Engine) error {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return errors.Join(err, engine.LastError())
+			last := engine.LastError()
+			if last == nil || errors.Is(err, last) || last.Error() == err.Error() {
+				return fmt.Errorf("no policy came within %s: %w", policyWait, err)
+			}
+			return fmt.Errorf("no policy came within %s: %w", policyWait, errors.Join(err, last))
 		}
 	}
 }

@@ -25,9 +25,9 @@ type replayOptions struct {
 
 func (p *program) policyReplayCommand() *cobra.Command {
 	c := command("replay", "Asks a candidate policy what was asked before, and lists every answer that would be different.",
-		`It reads the recorded inputs of decisions from the database in data_dir, or from a file, and needs no running
-gateway. Every flip is listed, by user and tool. The exit code is 1 when there is one, so that a change of
-policy can be held back until somebody has looked.
+		`It reads the recorded inputs of decisions from the database of store.url, else SQLite in data_dir, or from a
+file, and needs no running gateway. Every flip is listed, by user and tool. The exit code is 1 when there is
+one, so that a change of policy can be held back until somebody has looked.
 
 It cannot know what was not recorded: decisions without an input are not asked, and arguments that were
 withheld from a record may make an answer uncertain, which the list says. policy_config, where a record has

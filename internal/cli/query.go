@@ -25,12 +25,12 @@ type queryOptions struct {
 
 func (p *program) auditQueryCommand() *cobra.Command {
 	c := command("query", "Searches the audit trail, newest event first.",
-		`It opens the database in data_dir, or of store.url, and needs no running gateway; events of all gateways that
-share it are found. Filters are joined by AND. When there is more than --limit, the cursor for the next events
-is told on standard error, and so are events that wait in the spool of data_dir for the database. With
---output json each event is one line with all of its columns, times in UTC, and siem_forwarded: whether every
-receiver of audit.siem has it, null without receivers. --id looks one event up, however
-long the trail is; none of that id is a failure. To watch the trail, see sark audit tail.`,
+		`It opens the database of store.url, else SQLite in data_dir, and needs no running gateway; events of all
+gateways that share it are found. Filters are joined by AND. When there is more than --limit, the cursor for
+the next events is told on standard error, and so are events that wait in the spool of data_dir for the
+database. With --output json each event is one line with all of its columns, times in UTC, and siem_forwarded:
+whether every receiver of audit.siem has it, null without receivers. --id looks one event up, however long the
+trail is; none of that id is a failure. To watch the trail, see sark audit tail.`,
 		"docs/audit-schema.md", "sark audit query --decision deny --since 24h", "sark audit query --user ana --tool refund_order --output json",
 		"sark audit query --severity high,critical --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z")
 	c.Args = noArguments

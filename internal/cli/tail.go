@@ -155,6 +155,8 @@ func unanswered(c *client, api string, err error) error {
 	switch {
 	case errors.As(err, &r) && (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden):
 		return fmt.Errorf("%s refuses: %w; name a key that may audit:read with --token-file", c.where, err)
+	case errors.As(err, &r) && r.status == http.StatusServiceUnavailable:
+		return fmt.Errorf("%s cannot read the trail: %w; sark doctor tells how its database is, and events wait in the spool until it answers", c.where, err)
 	case errors.As(err, &r):
 		return fmt.Errorf("%s has no events for us: %w; is it the management API (api.listen) of a gateway?", c.where, err)
 	case errors.Is(err, fs.ErrPermission):

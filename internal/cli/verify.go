@@ -32,9 +32,10 @@ type verifyOptions struct {
 
 func (p *program) auditVerifyCommand() *cobra.Command {
 	c := command("verify", "Proves that nobody has changed the audit trail.",
-		`It opens the database in data_dir for reading and needs no running gateway; one may be writing. Every event's
-hash and every batch's signature is computed anew, so that events which were changed, deleted, inserted,
-replaced or put in another order are found, by writer and number. The exit code is 1 when there are findings.
+		`It reads the database of store.url, else SQLite in data_dir, and needs no running gateway; one may be writing.
+Every event's hash and every batch's signature is computed anew, so that events which were changed, deleted,
+inserted, replaced or put in another order are found, by writer and number. The exit code is 1 when there are
+findings.
 
 That the end of the trail was cut off, signatures and all, is seen only by who knew it before: keep the head
 that a run prints and give it to the next one with --head, or keep a digest file elsewhere, which --extend
