@@ -15,6 +15,7 @@ const preamble = "# Configuration reference\n\n" +
 	"value came from.\n\n" +
 	"- Unknown keys and unknown `SARK_` variables are errors. An empty variable counts as unset.\n" +
 	"- A bare number for a duration is seconds, fractions allowed; `1m30s` works too. A bare number for a size is bytes.\n" +
+	"- `off` switches off whatever can be switched off; numbers take `0` for it as well.\n" +
 	"- Lists and mappings in variables are written as JSON. They replace those of a weaker place as a whole.\n" +
 	"- A secret `k` may be given as `k_file` instead, in variables as `_FILE`: the path of a file that holds the value.\n" +
 	"- **live**: a reload (a changed file, SIGHUP, or POST /reload on the debug listener) applies a change without dropping a connection.\n" +
