@@ -276,7 +276,8 @@ func TestClientCancels(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				failed := make(chan error, 1)
-				params := &mcp.CallToolParams{Name: demo.ScanArchive, Arguments: map[string]any{"count": 100, "interval_ms": 5000}}
+				// A server that reads the cancellation before it has begun the call goes on with it, for twice our patience.
+				params := &mcp.CallToolParams{Name: demo.ScanArchive, Arguments: map[string]any{"count": 4, "interval_ms": 5000}}
 				if test.progress {
 					params.SetProgressToken("token")
 					params.Arguments = map[string]any{"count": 100, "interval_ms": 500}

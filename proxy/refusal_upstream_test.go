@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -189,10 +188,5 @@ func panicOnTools(in *authz.Input) authz.Decision {
 // nobodyListens is a URL at which connections are refused.
 func nobodyListens(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return "http://" + l.Addr().String() + "/mcp"
+	return "http://" + testkit.RefusedAddr(t) + "/mcp"
 }

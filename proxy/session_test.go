@@ -33,15 +33,15 @@ func newSessions(t *testing.T) *session.Bindings {
 // lostSessions are bindings whose Redis is gone.
 func lostSessions(t *testing.T) *session.Bindings {
 	t.Helper()
-	s := testkit.StartRedis(t)
-	client := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+	client := redis.NewClient(&redis.Options{
+		Addr: testkit.RefusedAddr(t), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1,
+	})
 	t.Cleanup(func() { _ = client.Close() })
 	b, err := session.New(session.Options{TTL: time.Hour, Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	s.Kill()
 	return b
 }
 
