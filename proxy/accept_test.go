@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -195,6 +196,45 @@ func TestInboundPipelined(t *testing.T) {
 	}
 	if n := len(g.Events()); n != 4 {
 		t.Errorf("%d events for 4 requests", n)
+	}
+}
+
+// TestInboundUnfinished: a request of which a part has come is refused and recorded, wherever it ends, and whether it is the first of
+// its connection or not.
+func TestInboundUnfinished(t *testing.T) {
+	const header = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
+	parts := map[string]string{"a letter": "P", "within the header": header, "within the body": header + "\r\n{"}
+	ends := []struct {
+		name    string
+		end     func(*testkit.RawClient)
+		outcome audit.Outcome
+		status  int32
+	}{
+		{"silent", func(*testkit.RawClient) {}, audit.OutcomeDenied, 408},
+		{"closed", (*testkit.RawClient).Close, audit.OutcomeClientGone, 400},
+		{"reset", (*testkit.RawClient).Reset, audit.OutcomeClientGone, 400},
+	}
+	for name, part := range parts {
+		for _, e := range ends {
+			for _, second := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, second %t", name, e.name, second), func(t *testing.T) {
+					t.Parallel()
+					g := newGateway(t, func(s *setup) { s.Listener.ReadTimeout = 500 * time.Millisecond })
+					c := g.Dial(t)
+					if second {
+						c.Post("/mcp", `{"jsonrpc":"2.0","id":1,"method":"ping"}`, bearer("analyst"))
+						c.ReadReply()
+					}
+					before := len(g.Events())
+					c.Write(part)
+					e.end(c)
+					got := g.AwaitEvents(t, before+1)[before]
+					if got.Outcome != e.outcome || got.StatusCode != e.status {
+						t.Errorf("recorded %s by %s, status %d: %s", got.Outcome, got.Rule, got.StatusCode, got.ErrorMessage)
+					}
+				})
+			}
+		}
 	}
 }
 

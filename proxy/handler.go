@@ -105,16 +105,10 @@ func (h *Handler) run(x *Exchange) {
 	h.respond(x)
 }
 
-// Refuse answers a request that the HTTP server could not read: bad framing, oversize, too slow. It is the server's error
-// handler, and records the refusal like any other. A connection that ended before the first byte of a request is no
-// request: probes of load balancers leave no event.
+// Refuse answers a request that the HTTP server could not read: bad framing, oversize, too slow. It records the refusal like any
+// other.
 func (h *Handler) Refuse(ctx *fasthttp.RequestCtx, err error) {
 	x := h.begin(ctx)
-	if x.claim == nil && silent(ctx, err) {
-		h.end(x)
-		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
-		return
-	}
 	defer h.guard(x)
 	if x.problem = h.crowded(x, err); x.problem == nil {
 		x.problem = unreadable(err)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,13 +68,6 @@ func (p *Problem) code() int {
 	return p.Status
 }
 
-// silent reports whether a connection timed out or broke before the first byte of a request. What goes wrong later, while
-// the header is read, comes wrapped.
-func silent(ctx *fasthttp.RequestCtx, err error) bool {
-	_, bare := err.(net.Error) //nolint:errorlint // the wrapped ones are meant to be left out
-	return bare && len(ctx.Request.Header.RawHeaders()) == 0
-}
-
 // unreadable is the problem of a request that fasthttp could not read.
 func unreadable(err error) *Problem {
 	var small *fasthttp.ErrSmallBuffer
@@ -85,7 +79,7 @@ func unreadable(err error) *Problem {
 		return &Problem{Status: 431, Rule: "header_size", Reason: "request headers are too large", Close: true, Cause: err}
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, os.ErrDeadlineExceeded):
 		return &Problem{Status: 408, Rule: "slow_request", Reason: "request took too long to arrive", Close: true, Cause: err}
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return &Problem{Status: 400, Rule: "framing", Reason: "request ended early", Outcome: audit.OutcomeClientGone, Close: true, Cause: err}
 	}
 	return &Problem{Status: 400, Rule: "framing", Reason: "request is malformed", Close: true, Cause: err}

@@ -50,6 +50,8 @@ type Server struct {
 	tls atomic.Pointer[tls.Config] // of the connections accepted from now on; nil: plain
 	log *zap.Logger
 
+	unbegun sync.Map // the connections, as net.Conn, on which nothing has come yet
+
 	behind trustedProxies // of ListenerOptions.ProxyProtocol
 	wrong  error          // of ListenerOptions; Serve returns it
 
@@ -76,7 +78,6 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 				ctx.SetConnectionClose()
 			}
 		},
-		ErrorHandler: func(ctx *fasthttp.RequestCtx, err error) { h.live.Load().Refuse(ctx, err) },
 		// A body over the limit is read when it is not far over, so that the refusal can carry the request's id.
 		MaxRequestBodySize:           4 * o.MaxBody,
 		ReadBufferSize:               o.MaxHeader,
@@ -91,10 +92,32 @@ func NewServer(h *Handler, o ListenerOptions) *Server {
 		CloseOnShutdown:              true,
 		Logger:                       quietLogger{o.Log},
 	}}
-	s.s.HeaderReceived = s.receive
+	s.s.ErrorHandler, s.s.HeaderReceived, s.s.ConnState = s.unreadable, s.receive, s.follow
 	s.tls.Store(o.TLS)
 	s.behind, s.wrong = newTrustedProxies(o.ProxyProtocol)
 	return s
+}
+
+// follow is told of each connection when it is there, at the first byte of each of its requests, and when it is closed.
+func (s *Server) follow(c net.Conn, state fasthttp.ConnState) {
+	switch state {
+	case fasthttp.StateNew:
+		s.unbegun.Store(c, nil)
+	case fasthttp.StateActive, fasthttp.StateClosed:
+		s.unbegun.Delete(c)
+	case fasthttp.StateIdle, fasthttp.StateHijacked:
+	}
+}
+
+// unreadable answers what could not be read. A connection that ends before the first byte of its first request is no request:
+// probes of load balancers leave no event. fasthttp has forgotten the request by now, and tells nobody of those that do not begin
+// on a connection that had one.
+func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
+	if _, silent := s.unbegun.Load(ctx.Conn()); silent {
+		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+		return
+	}
+	s.h.live.Load().Refuse(ctx, err)
 }
 
 // SetTLS makes connections that are accepted from now on speak TLS as given, or plain HTTP when it is nil (see
