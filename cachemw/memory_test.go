@@ -130,6 +130,7 @@ func TestEvictionsOfClasses(t *testing.T) {
 			class, name = "http", "desk /files"
 		}
 		c.Count(class, "desk", cachemw.Miss)
+		c.Count(class, "desk", cachemw.Hit)
 		c.Store(t.Context(), testKey(n), cachemw.Entry{
 			Class: class, Status: 200, Body: make([]byte, 1024), Stored: time.Now(), TTL: time.Hour, Scope: cachemw.Public, Generation: c.Generation(name),
 		})
@@ -141,6 +142,9 @@ func TestEvictionsOfClasses(t *testing.T) {
 	}
 	if got["tools/list desk"] == 0 || got["http desk"] == 0 || got["tools/list desk"]+got["http desk"] != s.Evictions || s.EvictionsByServer["desk"] != s.Evictions {
 		t.Errorf("of %d evictions: %v, %v", s.Evictions, got, s.EvictionsByServer)
+	}
+	if s.L1Hits != 200 || s.L2Hits != 0 {
+		t.Errorf("%d hits in memory and %d elsewhere, of 200", s.L1Hits, s.L2Hits)
 	}
 	if n, err := testutil.GatherAndCount(metrics, "sark_cachemw_memory_evictions_total"); err != nil || n != 2 {
 		t.Errorf("the metric has %d series, %v, want 2", n, err)

@@ -12,7 +12,7 @@ type Stats struct {
 	Invalidations uint64
 	// Errors counts times that the backend was in trouble.
 	Errors uint64
-	// L1Hits and L2Hits say in which layer entries were found; both are zero where there is only one.
+	// L1Hits and L2Hits say in which layer entries were found; without a shared server all are in L1, the memory.
 	L1Hits, L2Hits uint64
 	// Usage is what this process holds.
 	Usage
@@ -44,8 +44,11 @@ func (c *Cache) Stats() Stats {
 			s.Bypasses += n
 		}
 	}
-	if t, ok := c.backend.(*Tiered); ok {
-		s.L1Hits, s.L2Hits = t.Hits()
+	switch b := c.backend.(type) {
+	case *Tiered:
+		s.L1Hits, s.L2Hits = b.Hits()
+	case *Memory:
+		s.L1Hits = s.Hits + s.Stale
 	}
 	s.EvictionsByServer = map[string]uint64{}
 	for of, n := range c.evictedBy() {
