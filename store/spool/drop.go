@@ -73,7 +73,9 @@ func (s *Spool) appendCarriedLocked(rec record) {
 	b.end, b.lastRef = s.appended, s.refs
 }
 
-// openRecords reads, by reference, the last record of each exchange that has one in a segment and no end in it.
+// openRecords reads, by reference, what a segment says of each exchange that has no end in it: the open event, else the intent.
+// An intent that was carried stands behind the open event, which makes it needless: whoever had forgotten that event would give
+// the exchange another one of its id.
 func openRecords(seg *segment) (map[uint64]record, error) {
 	f, _, size, err := openSegment(seg.path)
 	if err != nil {
@@ -91,6 +93,7 @@ func openRecords(seg *segment) (map[uint64]record, error) {
 		case errors.As(err, &d):
 		case err != nil:
 			return nil, err
+		case rec.ref != 0 && rec.open && rec.kind == kindIntent && records[rec.ref].kind == kindEvent:
 		case rec.ref != 0 && rec.open:
 			rec.payload = append([]byte(nil), rec.payload...)
 			records[rec.ref] = rec

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -272,9 +274,18 @@ func TestOneProcessAtATime(t *testing.T) {
 }
 
 func TestOpenExchangesOutliveTheirSegment(t *testing.T) {
+	for _, size := range []int64{2000, 4000, 6000, 8000, 12000} { // from one record in a segment to many
+		t.Run(strconv.FormatInt(size, 10), func(t *testing.T) { outlive(t, size) })
+	}
+}
+
+// outlive lets an exchange with an intent, one with an open event and one with both go on through many segments of a size, and
+// then the process end.
+func outlive(t *testing.T, segmentBytes int64) {
+	t.Helper()
 	dir := t.TempDir()
-	s := open(t, spool.Options{Dir: dir, SegmentBytes: 2000})
-	intent, stream := storetest.Event(500), storetest.Event(501)
+	s := open(t, spool.Options{Dir: dir, SegmentBytes: segmentBytes})
+	intent, stream, both := storetest.Event(500), storetest.Event(501), storetest.Event(502)
 	call, err := s.Reserve(&intent)
 	if err != nil {
 		t.Fatal(err)
@@ -285,8 +296,16 @@ func TestOpenExchangesOutliveTheirSegment(t *testing.T) {
 	}
 	stream.Phase, stream.Outcome = audit.PhaseOpen, ""
 	listen.Record(&stream)
-	for n := range 20 {
+	long, err := s.Reserve(&both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 60 {
 		record(t, s, n)
+		if n == 7 { // in a later segment than its intent, which is carried behind it
+			both.Phase, both.Outcome = audit.PhaseOpen, ""
+			long.Record(&both)
+		}
 		if err := s.Sync(); err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +313,7 @@ func TestOpenExchangesOutliveTheirSegment(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if st := s.Stats(); st.Segments > 2 || st.Open != 2 {
+	if st := s.Stats(); st.Segments > 2 || st.Open != 3 {
 		t.Errorf("stats %+v", st)
 	}
 	call.Record(&intent)
@@ -304,14 +323,23 @@ func TestOpenExchangesOutliveTheirSegment(t *testing.T) {
 	s = open(t, spool.Options{Dir: dir})
 
 	tuples, _, err := s.Read(last, 10)
-	if err != nil || len(tuples) != 1 {
-		t.Fatalf("%d events after the restart, error %v", len(tuples), err)
-	}
-	e, err := audit.DecodeTuple(tuples[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	diff(t, []string{"tool_invoked close unknown 501"}, brief([]audit.Event{e}))
+	var ends []audit.Event
+	for _, tuple := range tuples {
+		e, err := audit.DecodeTuple(tuple)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.ID == both.ID || e.ID == stream.ID {
+			t.Errorf("the %s event has the id of the open one: no database would take it", e.Phase)
+		}
+		ends = append(ends, e)
+	}
+	got := brief(ends)
+	slices.Sort(got)
+	diff(t, []string{"tool_invoked close unknown 501", "tool_invoked close unknown 502"}, got)
 }
 
 func TestMetrics(t *testing.T) {
