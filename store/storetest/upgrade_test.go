@@ -30,9 +30,6 @@ func check(t testing.TB, err error) {
 // events waiting, beside gateways that are not upgraded yet, and back. The trail is whole for the later version, and for this one
 // as far as it can read it.
 func TestUpgrade(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the next version")
-	}
 	next := nextVersion(t)
 	for name, database := range databases() {
 		t.Run(name, func(t *testing.T) {
